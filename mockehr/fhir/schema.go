@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -48,11 +49,11 @@ type primitive struct {
 	parent string // the type it restricts, "" if none
 }
 
+func (t *typeDef) xhtml() bool { return t != nil && t.prim != nil && t.prim.name == "xhtml" }
+
 // schema is the tables as a graph of types.
 type schema struct {
-	types     map[string]*typeDef // by name, and by path for backbone elements
-	resources []string            // concrete resource types, sorted
-	names     map[string]string   // every name of a member, to itself
+	types map[string]*typeDef // by name, and by path for backbone elements
 }
 
 // loadSchema reads the tables on first use; the schema is for reading only.
@@ -79,20 +80,7 @@ func buildSchema() *schema {
 	for name, t := range b.types {
 		b.fill(name, t)
 	}
-	s := &schema{types: b.types, names: map[string]string{"resourceType": "resourceType"}}
-	for name, t := range b.types {
-		for _, f := range t.fields {
-			s.names[f.dataName] = f.dataName
-			if f.typ != nil && f.typ.prim != nil {
-				s.names[f.extName] = f.extName
-			}
-		}
-		if t.resource && !t.abstract {
-			s.resources = append(s.resources, name)
-		}
-	}
-	slices.Sort(s.resources)
-	return s
+	return &schema{types: b.types}
 }
 
 type schemaBuilder struct {
@@ -179,18 +167,30 @@ func (b *schemaBuilder) contentType(path, code string) *typeDef {
 	return b.types[code]
 }
 
+// concreteTypes are the resource types that data can have. They have a table of
+// their own, as they are asked for far more often than the schema is needed.
+var concreteTypes = sync.OnceValue(func() map[string]bool {
+	names := map[string]bool{}
+	for _, row := range typeRows() {
+		if row.Kind == "resource" && !row.Abstract {
+			names[row.Name] = true
+		}
+	}
+	return names
+})
+
 // Types returns the names of the concrete resource types, sorted.
-func Types() []string { return slices.Clone(loadSchema().resources) }
+func Types() []string { return slices.Sorted(maps.Keys(concreteTypes())) }
 
 // IsResourceType tells whether name is a concrete resource type, such as Patient.
-func IsResourceType(name string) bool { return resourceType(name) != nil }
+func IsResourceType(name string) bool { return concreteTypes()[name] }
 
 // resourceType returns a concrete resource type, nil if there is none of that name.
 func resourceType(name string) *typeDef {
-	if t := loadSchema().types[name]; t != nil && t.resource && !t.abstract {
-		return t
+	if !IsResourceType(name) {
+		return nil
 	}
-	return nil
+	return loadSchema().types[name]
 }
 
 // ValidID tells whether id can be a resource's id: 1 to 64 letters, digits, "-" and ".".
@@ -233,3 +233,11 @@ var loadValueSets = sync.OnceValue(func() map[string]valueSet {
 	}
 	return sets
 })
+
+// list names the codes of a small value set for a message, "" for a large one.
+func (v valueSet) list() string {
+	if len(v.codes) > 12 {
+		return ""
+	}
+	return strings.Join(slices.Sorted(maps.Keys(v.codes)), ", ")
+}

@@ -1,0 +1,254 @@
+package fhir
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// ParseJSON reads a resource, or a part of one, from FHIR's JSON form. The text
+// must be one JSON object in UTF-8 in which no name occurs twice; null occurs in
+// arrays only, and no array is right within another. Members that FHIR does not
+// know are kept: to report them is the task of [Validate].
+//
+// The error is a *[SyntaxError].
+func ParseJSON(data []byte) (*Object, error) {
+	data = trimBOM(data)
+	// A bytes.Buffer is what the decoder reads in place, without a copy.
+	r := newJSONReader(jsontext.NewDecoder(bytes.NewBuffer(data)), func(offset int64) (int, int) {
+		return position(data, offset)
+	})
+	r.text = string(data)
+	o, err := r.object(1)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.end(); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// jsonReader builds objects from JSON tokens.
+type jsonReader struct {
+	dec      *jsontext.Decoder
+	text     string            // all of the input, whose parts the strings read can be; "" for a stream
+	names    map[string]string // of a stream: the names read so far, so that each is copied once
+	position func(offset int64) (line, column int)
+	// Members and items of what is being read, so that each slice is made once, in its size.
+	members []Member
+	items   []any
+}
+
+func newJSONReader(dec *jsontext.Decoder, position func(int64) (int, int)) *jsonReader {
+	return &jsonReader{dec: dec, position: position}
+}
+
+// object reads an object of which nothing is read yet.
+func (r *jsonReader) object(depth int) (*Object, error) {
+	from := len(r.members)
+	err := r.eachMember(depth, func(name string) error {
+		v, err := r.value(depth)
+		if err != nil {
+			return err
+		}
+		if v == nil {
+			return r.fail("null stands in arrays only; leave the member out")
+		}
+		r.members = append(r.members, Member{name, v})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	o := &Object{members: slices.Clone(r.members[from:])}
+	r.members = r.members[:from]
+	return o, nil
+}
+
+// eachMember reads an object, calling member to read the value of each name.
+func (r *jsonReader) eachMember(depth int, member func(name string) error) error {
+	if r.dec.PeekKind() != '{' {
+		if _, err := r.dec.ReadValue(); err != nil {
+			return r.wrap(err)
+		}
+		return r.fail("a JSON object is expected here")
+	}
+	if depth > maxDepth {
+		return r.fail("nested too deep")
+	}
+	if _, err := r.dec.ReadToken(); err != nil {
+		return r.wrap(err)
+	}
+	for r.dec.PeekKind() == '"' {
+		name, err := r.name()
+		if err != nil {
+			return err
+		}
+		if err := member(name); err != nil {
+			return err
+		}
+	}
+	_, err := r.dec.ReadToken()
+	return r.wrap(err)
+}
+
+// maxNames bounds the names that a reader of a stream keeps.
+const maxNames = 4096
+
+func (r *jsonReader) name() (string, error) {
+	raw, err := r.dec.ReadValue()
+	if err != nil {
+		return "", r.wrap(err)
+	}
+	if r.text != "" {
+		return r.unquote(raw), nil
+	}
+	if name, ok := r.names[string(raw)]; ok {
+		return name, nil
+	}
+	name := r.unquote(raw)
+	if r.names == nil {
+		r.names = map[string]string{}
+	}
+	if len(r.names) < maxNames {
+		r.names[string(raw)] = name
+	}
+	return name, nil
+}
+
+// value reads what belongs to an object at that depth.
+func (r *jsonReader) value(depth int) (any, error) {
+	switch kind := r.dec.PeekKind(); kind {
+	case '{':
+		return r.object(depth + 1)
+	case '[':
+		return r.list(depth)
+	default:
+		raw, err := r.dec.ReadValue()
+		if err != nil {
+			return nil, r.wrap(err)
+		}
+		switch kind {
+		case '"':
+			return r.unquote(raw), nil
+		case '0':
+			return Number(r.string(raw)), nil
+		case 't', 'f':
+			return kind == 't', nil
+		}
+		return nil, nil
+	}
+}
+
+func (r *jsonReader) list(depth int) (any, error) {
+	from := len(r.items)
+	err := r.eachItem(func() error {
+		if r.dec.PeekKind() == '[' {
+			return r.fail("an array cannot be an item of an array")
+		}
+		v, err := r.value(depth)
+		r.items = append(r.items, v)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := append(make([]any, 0, len(r.items)-from), r.items[from:]...)
+	r.items = r.items[:from]
+	return list, nil
+}
+
+// eachItem reads an array, calling item to read each of its items.
+func (r *jsonReader) eachItem(item func() error) error {
+	if _, err := r.dec.ReadToken(); err != nil {
+		return r.wrap(err)
+	}
+	for {
+		switch r.dec.PeekKind() {
+		case ']', 0: // 0: the error comes with the token
+			_, err := r.dec.ReadToken()
+			return r.wrap(err)
+		}
+		if err := item(); err != nil {
+			return err
+		}
+	}
+}
+
+// end makes sure that nothing follows.
+func (r *jsonReader) end() error {
+	if _, err := r.dec.ReadToken(); err == nil {
+		return r.fail("something follows the resource")
+	} else if !errors.Is(err, io.EOF) {
+		return r.wrap(err)
+	}
+	return nil
+}
+
+// fail makes an error at the last token read.
+func (r *jsonReader) fail(msg string) error {
+	line, column := r.position(r.dec.InputOffset())
+	return &SyntaxError{Line: line, Column: column, Path: pointerPath(r.dec.StackPointer()), Msg: msg}
+}
+
+// wrap turns a decoder's error into a SyntaxError; errors of the reader stay what they are.
+func (r *jsonReader) wrap(err error) error {
+	var syntax *jsontext.SyntacticError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax):
+		line, column := r.position(syntax.ByteOffset)
+		msg := strings.TrimPrefix(syntax.Err.Error(), "jsontext: ")
+		switch {
+		case errors.Is(err, jsontext.ErrDuplicateName):
+			msg = "the member occurs twice"
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			msg = "the JSON text ends too early"
+		}
+		return &SyntaxError{Line: line, Column: column, Path: pointerPath(syntax.JSONPointer), Msg: "not JSON: " + msg}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return r.fail("not JSON: the JSON text ends too early")
+	}
+	return err
+}
+
+// pointerPath turns /name/0/given into name[0].given.
+func pointerPath(p jsontext.Pointer) string {
+	var b strings.Builder
+	for token := range p.Tokens() {
+		switch {
+		case token != "" && strings.Trim(token, "0123456789") == "":
+			b.WriteString("[" + token + "]")
+		case b.Len() > 0:
+			b.WriteString("." + token)
+		default:
+			b.WriteString(token)
+		}
+	}
+	return b.String()
+}
+
+// unquote reads a JSON string that the decoder found valid and read last.
+func (r *jsonReader) unquote(raw jsontext.Value) string {
+	if bytes.IndexByte(raw, '\\') < 0 {
+		s := r.string(raw)
+		return s[1 : len(s)-1]
+	}
+	s, _ := jsontext.AppendUnquote(nil, raw)
+	return string(s)
+}
+
+// string is the text of the value read last: a part of the input, if that is at hand.
+func (r *jsonReader) string(raw jsontext.Value) string {
+	if r.text == "" {
+		return string(raw)
+	}
+	end := r.dec.InputOffset()
+	return r.text[end-int64(len(raw)) : end]
+}

@@ -1,0 +1,81 @@
+package fhir
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// reference checks the form of a Reference and the type that it points to.
+func (v *validator) reference(p *path, o *Object, targets []string) {
+	text, ok := o.Get("reference").(string)
+	if !ok || text == "" {
+		return
+	}
+	child := p.child("reference")
+	typ, problem := v.targetType(text)
+	switch {
+	case problem != "":
+		code := "value"
+		if text[0] == '#' {
+			code = "invariant"
+		}
+		v.add(&child, code, "%s", problem)
+	case typ == "" || len(targets) == 0 || slices.Contains(targets, "Resource") || slices.Contains(targets, typ):
+	default:
+		v.add(&child, "structure", "%q points to a %s, but only %s is allowed here", shorten(text), typ, strings.Join(targets, ", "))
+	}
+}
+
+// targetType is the type that a reference points to, as far as it tells; or what
+// is wrong with it.
+func (v *validator) targetType(text string) (typ, problem string) {
+	switch {
+	case text == "#":
+		return v.container.Type(), ""
+	case text[0] == '#':
+		typ, ok := v.containedTypes()[text[1:]]
+		if !ok {
+			return "", "nothing is contained in the " + v.container.Type() + " with the id \"" + shorten(text[1:]) + "\" (ref-1)"
+		}
+		return typ, ""
+	case strings.HasPrefix(text, "urn:"):
+		return v.fullURLs[text], ""
+	case strings.IndexFunc(text, notInURI) >= 0:
+		return "", "a reference has no white space"
+	}
+	if query, conditional := strings.CutPrefix(strings.TrimLeft(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"), "?"); conditional && query != "" {
+		typ = text[:strings.IndexByte(text, '?')]
+		if !v.transaction || !IsResourceType(typ) {
+			return "", "a search such as Patient?identifier=1 may stand for a reference within a transaction only, and with a type of FHIR STU3"
+		}
+		return typ, ""
+	}
+	if u, err := url.Parse(text); err != nil {
+		return "", "\"" + shorten(text) + "\" is not a valid URL"
+	} else if u.IsAbs() {
+		// Whatever the URL names: only if it ends as FHIR's do does it tell a type.
+		if _, typ, _, _, ok := SplitReference(text); ok {
+			return typ, ""
+		}
+		return v.fullURLs[text], ""
+	}
+	base, typ, _, _, ok := SplitReference(text)
+	if !ok || base != "" {
+		return "", "\"" + shorten(text) + "\" is not a reference: it is Type/id, an absolute URL, urn:uuid:.., urn:oid:.. or #id of a contained resource"
+	}
+	return typ, ""
+}
+
+// containedTypes is the types of what the container contains, by id.
+func (v *validator) containedTypes() map[string]string {
+	if v.contained == nil {
+		v.contained = map[string]string{}
+		for _, c := range v.container.Objects("contained") {
+			if id := c.ID(); id != "" {
+				v.contained[id] = c.Type()
+			}
+		}
+	}
+	return v.contained
+}

@@ -1,0 +1,98 @@
+package fhir
+
+import "strings"
+
+// rules checks what the specification says in words, of o as a whole.
+func (v *validator) rules(p *path, o *Object, t *typeDef) {
+	switch t.name {
+	case "Extension":
+		v.extension(p, o)
+	case "Parameters.parameter":
+		v.parameter(p, o)
+	case "Quantity", "Age", "Count", "Distance", "Duration", "Money":
+		if o.Has("code") && !o.Has("system") {
+			v.add(p, "invariant", "a quantity with a code for its unit needs the code's system (qty-3)")
+		}
+	case "Period":
+		v.period(p, o)
+	case "Attachment":
+		if o.Has("data") && !o.Has("contentType") {
+			v.add(p, "invariant", "an attachment with data needs its contentType (att-1)")
+		}
+	}
+}
+
+// extension: a value or extensions of its own, one of the two (ext-1).
+func (v *validator) extension(p *path, o *Object) {
+	hasValue, hasNested := hasChoice(o, "value"), o.Has("extension")
+	switch {
+	case hasValue && hasNested:
+		v.add(p, "invariant", "an extension has either a value or extensions, not both (ext-1)")
+	case !hasValue && !hasNested:
+		v.add(p, "invariant", "an extension needs a value or extensions (ext-1)")
+	}
+}
+
+// hasChoice tells whether o has the element name[x].
+func hasChoice(o *Object, name string) bool {
+	for _, m := range o.Members() {
+		if strings.HasPrefix(strings.TrimPrefix(m.Name, "_"), name) {
+			return true
+		}
+	}
+	return false
+}
+
+// parameter: a value, a resource or parts, one of the three (inv-1).
+func (v *validator) parameter(p *path, o *Object) {
+	n := 0
+	for _, has := range []bool{hasChoice(o, "value"), o.Has("resource"), o.Has("part")} {
+		if has {
+			n++
+		}
+	}
+	if n != 1 {
+		v.add(p, "invariant", "a parameter has exactly one of value[x], resource and part (inv-1); this one has %d", n)
+	}
+}
+
+// period: it does not end before it starts (per-1).
+func (v *validator) period(p *path, o *Object) {
+	start, end := o.Text("start"), o.Text("end")
+	if start == "" || end == "" {
+		return
+	}
+	earliest, _, err := ParseDateTime(start)
+	if err != nil {
+		return
+	}
+	_, latest, err := ParseDateTime(end)
+	if err == nil && latest.Before(earliest) {
+		v.add(p, "invariant", "the period ends at %s, before it starts at %s (per-1)", shorten(end), shorten(start))
+	}
+}
+
+// containedResource checks a resource within another; it shares the references
+// of its container.
+func (v *validator) containedResource(p *path, o *Object, depth int) {
+	v.anyResource(p, o, depth)
+	if o.ID() == "" {
+		child := p.child("id")
+		v.add(&child, "required", "a contained resource needs an id, by which it is referred to")
+	}
+	if o.Has("contained") {
+		child := p.child("contained")
+		v.add(&child, "invariant", "a contained resource cannot contain others (dom-2)")
+	}
+	if o.Has("text") {
+		child := p.child("text")
+		v.add(&child, "invariant", "a contained resource has no narrative of its own (dom-1)")
+	}
+	for _, name := range []string{"versionId", "lastUpdated"} {
+		if o.Child("meta").Has(name) {
+			meta := p.child("meta")
+			child := meta.child(name)
+			v.add(&child, "invariant", "a contained resource has no version of its own (dom-4)")
+		}
+	}
+}
