@@ -34,7 +34,7 @@ func (a *Activity) End() {
 }
 
 // Sleep waits until the clock has moved on by d, idle meanwhile. It returns ctx's error if that ends
-// before. A d of 0 or less returns at once.
+// before, also if the clock moves on before the sleeper has noticed. A d of 0 or less returns at once.
 func (a *Activity) Sleep(ctx context.Context, d time.Duration) error {
 	return a.sleep(ctx, func(now time.Time) time.Time { return now.Add(d) })
 }
@@ -57,8 +57,10 @@ func (a *Activity) sleep(ctx context.Context, until func(now time.Time) time.Tim
 		c.mu.Unlock()
 		return nil
 	}
+	var before error // what ctx said when t came
 	t.fire = func() {
 		c.busy++
+		before = ctx.Err()
 		close(woken)
 	}
 	c.push(t)
@@ -68,15 +70,16 @@ func (a *Activity) sleep(ctx context.Context, until func(now time.Time) time.Tim
 
 	select {
 	case <-woken:
-		return nil
+		return before
 	case <-ctx.Done():
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.remove(t) { // else it has fired already, and the activity is busy again
-		c.busy++
-		c.settle()
+	if !c.remove(t) { // it has fired already, and the activity is busy again
+		return before
 	}
+	c.busy++
+	c.settle()
 	return ctx.Err()
 }
 

@@ -1,9 +1,10 @@
 // Package clock is a node's time.
 //
-// A [Clock] runs at real speed from an offset, or is held. Whatever a node does on its own or for a
-// caller is an [Activity]; a node is idle when every activity has ended or sleeps on the clock. So a
-// harness can move the clocks of a cluster from timer to timer: ask for the earliest [Clock.Due], set
-// all clocks to it, wait until all are [Clock.Idle], and again. Nothing sleeps in real time meanwhile.
+// A [Clock] runs at real speed from the time it was set to, or is held. Whatever a node does on its
+// own or for a caller is an [Activity]; a node is idle when every activity has ended or sleeps on the
+// clock. So a harness can move the clocks of a cluster from timer to timer: ask for the earliest
+// [Clock.Due], set all clocks to it, wait until all are [Clock.Idle], and again. Nothing sleeps in
+// real time meanwhile.
 package clock
 
 import (
@@ -17,8 +18,8 @@ import (
 type Clock struct {
 	mu     sync.Mutex
 	held   bool
-	at     time.Time     // node time while held
-	offset time.Duration // node time less real time while running
+	at     time.Time // node time while held; while running, what the clock showed at real time since
+	since  time.Time // zero while the clock shows real time
 	timers timers
 	seq    uint64
 	busy   int           // activities in hand that don't sleep
@@ -41,8 +42,16 @@ func (c *Clock) now() time.Time {
 	if c.held {
 		return c.at
 	}
-	return time.Now().Round(0).UTC().Add(c.offset)
+	now := wall()
+	if c.since.IsZero() {
+		return now
+	}
+	// Not an offset of at from real time: that can be more than a Duration holds.
+	return c.at.Add(now.Sub(c.since))
 }
+
+// wall is real time, in UTC, without a monotonic part.
+func wall() time.Time { return time.Now().Round(0).UTC() }
 
 // Held tells whether the clock stands still.
 func (c *Clock) Held() bool {
@@ -66,7 +75,7 @@ func (c *Clock) Run() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.held {
-		c.offset, c.held = time.Until(c.at), false
+		c.since, c.held = wall(), false
 	}
 	c.settle()
 }
@@ -75,7 +84,7 @@ func (c *Clock) Run() {
 func (c *Clock) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.offset, c.held = 0, false
+	c.since, c.held = time.Time{}, false
 	c.settle()
 }
 
@@ -96,17 +105,15 @@ func (c *Clock) Add(d time.Duration) {
 }
 
 func (c *Clock) set(t time.Time) {
-	t = t.Round(0).UTC()
-	if c.held {
-		c.at = t
-	} else {
-		c.offset = time.Until(t)
+	c.at = t.Round(0).UTC()
+	if !c.held {
+		c.since = wall()
 	}
 	c.settle()
 }
 
-// Due is the time of the earliest timer, and false if none is set. It may have passed already on a
-// clock that has just been set.
+// Due is the time of the earliest timer, and false if none is set. On a running clock it may just
+// have passed.
 func (c *Clock) Due() (time.Time, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -2,6 +2,7 @@ package control
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -34,6 +35,9 @@ func (r Rule) validateAction(bad func(field, format string, args ...any)) {
 	if r.Throttle < 0 {
 		bad("throttle", "%d is negative: use a number of bytes a second", r.Throttle)
 	}
+	if _, err := url.Parse(r.Redirect); err != nil {
+		bad("redirect", "%q is no URL", shorten(r.Redirect))
+	}
 	if r.Check != nil {
 		r.Check.validate(r, bad)
 	}
@@ -60,8 +64,11 @@ func (a *Answer) validate(bad func(field, format string, args ...any)) {
 	if a.Status != 0 && (a.Status < 200 || a.Status > 599) {
 		bad("answer.status", "%d can't be answered: use 200 to 599", a.Status)
 	}
-	if a.Body != "" && len(a.BodyBase64) > 0 {
+	switch {
+	case a.Body != "" && len(a.BodyBase64) > 0:
 		bad("answer", "has both body and bodyBase64: remove one")
+	case (a.Body != "" || len(a.BodyBase64) > 0) && (a.Status == http.StatusNoContent || a.Status == http.StatusNotModified):
+		bad("answer.body", "a %d has none: remove it, or use another status", a.Status)
 	}
 	headers("answer.headers", a.Headers, bad)
 }
@@ -76,6 +83,9 @@ func (c *Change) validate(side string, request bool, bad func(field, format stri
 	}
 	if c.Method != "" && !request {
 		bad(field+".method", "an answer has none: set phase to \"request\", or remove it")
+	}
+	if strings.ContainsFunc(c.Method, notToken) {
+		bad(field+".method", "%q is no method", shorten(c.Method))
 	}
 	if c.URL != "" && (!request || side != Sent) {
 		bad(field+".url", "only of a request that is sent: set side to \"sent\" and phase to \"request\", or remove it")
@@ -137,8 +147,8 @@ func headers(field string, set map[string]string, bad func(field, format string,
 			bad(field, "%q is no header name", shorten(name))
 		case strings.ContainsAny(value, "\r\n\x00"):
 			bad(field, "the value of %s has a line break or NUL", name)
-		case slices.Contains([]string{"Transfer-Encoding", "Trailer"}, http.CanonicalHeaderKey(name)):
-			bad(field, "%s is HTTP's own: remove it", name)
+		case slices.Contains([]string{"Content-Length", "Transfer-Encoding", "Trailer"}, http.CanonicalHeaderKey(name)):
+			bad(field, "%s is HTTP's own: remove it; to break off an answer use cut", name)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
 )
 
 // The phases, at one of which a rule acts.
@@ -59,11 +61,11 @@ type Answer struct {
 // link[-1] (the last), entry[*].resource (each), meta.tag[2]; missing objects on the way are made, and
 // an index one past the end appends.
 type Change struct {
-	Status     int               `json:"status,omitempty"` // answers only
-	Method     string            `json:"method,omitempty"` // requests only
-	URL        string            `json:"url,omitempty"`    // requests that are sent only: where to instead, whole
+	Status     int               `json:"status,omitempty"`  // answers only
+	Method     string            `json:"method,omitempty"`  // requests only
+	URL        string            `json:"url,omitempty"`     // requests that are sent only: where to instead, whole
 	Headers    map[string]string `json:"headers,omitempty"` // "" takes one away
-	Body       *string           `json:"body,omitempty"`  // the whole body
+	Body       *string           `json:"body,omitempty"`    // the whole body
 	BodyBase64 []byte            `json:"bodyBase64,omitempty"`
 	Set        map[string]any    `json:"set,omitempty"` // JSON path: value; null takes it away, after the others are set
 }
@@ -115,6 +117,9 @@ func (r Rule) Validate() error {
 	case "", OnRequest, OnAnswer:
 	default:
 		bad("phase", "%q is unknown: use \"request\" or \"answer\"", shorten(r.Phase))
+	}
+	if r.ID == "." || r.ID == ".." || strings.ContainsFunc(r.ID, func(c rune) bool { return c == '/' || unicode.IsControl(c) }) {
+		bad("id", "%q can't stand in a URL's path: use letters, digits and dashes", shorten(r.ID))
 	}
 	for _, n := range []struct {
 		field string

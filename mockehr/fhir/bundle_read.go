@@ -7,9 +7,12 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+const notBundle = "this is not a Bundle"
+
 // ReadBundleJSON reads a Bundle of any size in JSON, calling each for every item
 // of its entry, in order; only one is in memory at a time. It returns the Bundle
-// without its entries. It ends at the first error: of r, of each, or a *[SyntaxError].
+// without its entries. It ends at the first error: of r, of each, or a
+// *[SyntaxError], which may come when each was called for what stands before it.
 func ReadBundleJSON(r io.Reader, each func(entry *Object) error) (*Object, error) {
 	var dec *jsontext.Decoder
 	lines := newLineReader(withoutBOM(r), func() int64 { return dec.InputOffset() })
@@ -27,17 +30,24 @@ func ReadBundleJSON(r io.Reader, each func(entry *Object) error) (*Object, error
 			})
 		}
 		v, err := reader.value(1)
-		if err == nil && v == nil {
-			err = reader.fail("null stands in arrays only; leave the member out")
+		switch {
+		case err != nil:
+			return err
+		case v == nil:
+			return reader.null()
+		case name == "resourceType" && v != "Bundle":
+			return reader.fail(0, notBundle)
+		case name == "resourceType":
+			reader.typ = "Bundle"
 		}
 		bundle.members = append(bundle.members, Member{name, v})
-		return err
+		return nil
 	})
 	if err == nil {
 		err = reader.end()
 	}
-	if err == nil && bundle.Type() != "Bundle" {
-		err = reader.fail("this is not a Bundle")
+	if err == nil && bundle.Type() == "" {
+		err = reader.fail(0, notBundle)
 	}
 	if err != nil {
 		return nil, err
@@ -53,9 +63,9 @@ func ReadBundleXML(r io.Reader, each func(entry *Object) error) (*Object, error)
 		return nil, err
 	}
 	if start.name != "Bundle" {
-		return nil, reader.fail("this is not a Bundle")
+		return nil, reader.fail(notBundle)
 	}
-	bundle, err := reader.resource(start, 1, func(name string, v *Object) (bool, error) {
+	bundle, err := reader.resource(start, 1, newScratch(), func(name string, v *Object) (bool, error) {
 		if name != "entry" {
 			return false, nil
 		}

@@ -2,7 +2,7 @@ package fhir
 
 import (
 	"fmt"
-	"strings"
+	"strconv"
 	"time"
 )
 
@@ -17,18 +17,9 @@ func ParseDateTime(text string) (start, end time.Time, err error) {
 	p := dateParser{rest: text}
 	start, end = p.parse()
 	if p.bad != "" {
-		return time.Time{}, time.Time{}, fmt.Errorf("%s is no FHIR date: %s; write YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with Z or +hh:mm", quoteShort(text), p.bad)
+		return time.Time{}, time.Time{}, fmt.Errorf("%s is no FHIR date: %s; write YYYY, YYYY-MM, YYYY-MM-DD or YYYY-MM-DDThh:mm:ss with Z or +hh:mm", strconv.Quote(shorten(text)), p.bad)
 	}
 	return start, end, nil
-}
-
-// quoteShort quotes a text of the caller's for a message, its end cut off.
-func quoteShort(text string) string {
-	const most = 60
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most], "") + "..."
-	}
-	return fmt.Sprintf("%q", text)
 }
 
 // dateParser reads a date from left to right and keeps the first thing wrong.

@@ -7,12 +7,34 @@ func Equal(a, b *Object) bool {
 	if a.Len() != b.Len() {
 		return false
 	}
-	for _, m := range a.Members() {
-		if !b.Has(m.Name) || !equalValue(m.Name, m.Value, b.Get(m.Name)) {
+	find := finder(b)
+	for i, m := range a.Members() {
+		j := i // mostly the order is the same
+		if b.members[j].Name != m.Name {
+			j = find(m.Name)
+		}
+		if j < 0 || !equalValue(m.Name, m.Value, b.members[j].Value) {
 			return false
 		}
 	}
 	return true
+}
+
+// finder returns o.index, for a large object one that is quick.
+func finder(o *Object) func(name string) int {
+	if o.Len() <= 64 {
+		return o.index
+	}
+	places := make(map[string]int, len(o.members))
+	for i, m := range o.members {
+		places[m.Name] = i
+	}
+	return func(name string) int {
+		if i, ok := places[name]; ok {
+			return i
+		}
+		return -1
+	}
 }
 
 func equalValue(name string, a, b any) bool {

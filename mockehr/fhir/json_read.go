@@ -20,7 +20,7 @@ func ParseJSON(data []byte) (*Object, error) {
 	data = trimBOM(data)
 	// A bytes.Buffer is what the decoder reads in place, without a copy.
 	r := newJSONReader(jsontext.NewDecoder(bytes.NewBuffer(data)), func(offset int64) (int, int) {
-		return position(data, offset)
+		return place{}.after(data[:offset]).position()
 	})
 	r.text = string(data)
 	o, err := r.object(1)
@@ -38,6 +38,7 @@ type jsonReader struct {
 	dec      *jsontext.Decoder
 	text     string            // all of the input, whose parts the strings read can be; "" for a stream
 	names    map[string]string // of a stream: the names read so far, so that each is copied once
+	typ      string            // of the resource, when it was read: the root of paths
 	position func(offset int64) (line, column int)
 	// Members and items of what is being read, so that each slice is made once, in its size.
 	members []Member
@@ -57,7 +58,10 @@ func (r *jsonReader) object(depth int) (*Object, error) {
 			return err
 		}
 		if v == nil {
-			return r.fail("null stands in arrays only; leave the member out")
+			return r.null()
+		}
+		if typ, ok := v.(string); ok && depth == 1 && name == "resourceType" {
+			r.typ = typ
 		}
 		r.members = append(r.members, Member{name, v})
 		return nil
@@ -72,17 +76,15 @@ func (r *jsonReader) object(depth int) (*Object, error) {
 
 // eachMember reads an object, calling member to read the value of each name.
 func (r *jsonReader) eachMember(depth int, member func(name string) error) error {
-	if r.dec.PeekKind() != '{' {
-		if _, err := r.dec.ReadValue(); err != nil {
-			return r.wrap(err)
-		}
-		return r.fail("a JSON object is expected here")
-	}
-	if depth > maxDepth {
-		return r.fail("nested too deep")
-	}
-	if _, err := r.dec.ReadToken(); err != nil {
+	kind := r.dec.PeekKind()
+	length, err := r.begin()
+	switch {
+	case err != nil:
 		return r.wrap(err)
+	case kind != '{':
+		return r.fail(length, "a JSON object is expected here")
+	case depth > maxDepth:
+		return r.fail(1, "nested too deep")
 	}
 	for r.dec.PeekKind() == '"' {
 		name, err := r.name()
@@ -93,8 +95,20 @@ func (r *jsonReader) eachMember(depth int, member func(name string) error) error
 			return err
 		}
 	}
-	_, err := r.dec.ReadToken()
+	_, err = r.dec.ReadToken()
 	return r.wrap(err)
+}
+
+// begin reads the bracket that a value begins with, or a value without one; it
+// returns the length of what it read.
+func (r *jsonReader) begin() (int, error) {
+	switch r.dec.PeekKind() {
+	case '{', '[':
+		_, err := r.dec.ReadToken()
+		return 1, err
+	}
+	raw, err := r.dec.ReadValue()
+	return len(raw), err
 }
 
 // maxNames bounds the names that a reader of a stream keeps.
@@ -149,7 +163,11 @@ func (r *jsonReader) list(depth int) (any, error) {
 	from := len(r.items)
 	err := r.eachItem(func() error {
 		if r.dec.PeekKind() == '[' {
-			return r.fail("an array cannot be an item of an array")
+			length, err := r.begin()
+			if err != nil {
+				return r.wrap(err)
+			}
+			return r.fail(length, "an array cannot be an item of an array")
 		}
 		v, err := r.value(depth)
 		r.items = append(r.items, v)
@@ -165,7 +183,7 @@ func (r *jsonReader) list(depth int) (any, error) {
 
 // eachItem reads an array, calling item to read each of its items.
 func (r *jsonReader) eachItem(item func() error) error {
-	if _, err := r.dec.ReadToken(); err != nil {
+	if _, err := r.begin(); err != nil {
 		return r.wrap(err)
 	}
 	for {
@@ -182,18 +200,27 @@ func (r *jsonReader) eachItem(item func() error) error {
 
 // end makes sure that nothing follows.
 func (r *jsonReader) end() error {
-	if _, err := r.dec.ReadToken(); err == nil {
-		return r.fail("something follows the resource")
+	if length, err := r.begin(); err == nil {
+		return r.fail(length, "something follows the resource")
 	} else if !errors.Is(err, io.EOF) {
 		return r.wrap(err)
 	}
 	return nil
 }
 
-// fail makes an error at the last token read.
-func (r *jsonReader) fail(msg string) error {
-	line, column := r.position(r.dec.InputOffset())
-	return &SyntaxError{Line: line, Column: column, Path: pointerPath(r.dec.StackPointer()), Msg: msg}
+// null is the error of a null, which was read last, outside of an array.
+func (r *jsonReader) null() error {
+	return r.fail(len("null"), "null stands in arrays only; leave the member out")
+}
+
+// fail makes an error at what was read last, which has this length.
+func (r *jsonReader) fail(length int, msg string) error {
+	return r.failAt(r.dec.InputOffset()-int64(length), r.dec.StackPointer(), msg)
+}
+
+func (r *jsonReader) failAt(offset int64, at jsontext.Pointer, msg string) error {
+	line, column := r.position(offset)
+	return &SyntaxError{Line: line, Column: column, Path: pointerPath(r.typ, at), Msg: msg}
 }
 
 // wrap turns a decoder's error into a SyntaxError; errors of the reader stay what they are.
@@ -203,7 +230,6 @@ func (r *jsonReader) wrap(err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &syntax):
-		line, column := r.position(syntax.ByteOffset)
 		msg := strings.TrimPrefix(syntax.Err.Error(), "jsontext: ")
 		switch {
 		case errors.Is(err, jsontext.ErrDuplicateName):
@@ -211,24 +237,25 @@ func (r *jsonReader) wrap(err error) error {
 		case errors.Is(err, io.ErrUnexpectedEOF):
 			msg = "the JSON text ends too early"
 		}
-		return &SyntaxError{Line: line, Column: column, Path: pointerPath(syntax.JSONPointer), Msg: "not JSON: " + msg}
+		return r.failAt(syntax.ByteOffset, syntax.JSONPointer, "not JSON: "+msg)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return r.fail("not JSON: the JSON text ends too early")
+		return r.fail(0, "not JSON: the JSON text ends too early")
 	}
 	return err
 }
 
-// pointerPath turns /name/0/given into name[0].given.
-func pointerPath(p jsontext.Pointer) string {
+// pointerPath turns /name/0/given into name[0].given, below the root if that is known.
+func pointerPath(root string, p jsontext.Pointer) string {
 	var b strings.Builder
+	b.WriteString(shorten(root))
 	for token := range p.Tokens() {
 		switch {
 		case token != "" && strings.Trim(token, "0123456789") == "":
 			b.WriteString("[" + token + "]")
 		case b.Len() > 0:
-			b.WriteString("." + token)
+			b.WriteString("." + shorten(token))
 		default:
-			b.WriteString(token)
+			b.WriteString(shorten(token))
 		}
 	}
 	return b.String()

@@ -6,13 +6,20 @@ import "strconv"
 // walking down, and spelled out only for a message.
 type path struct {
 	parent *path
-	name   string
-	index  int // in an array, else -1
+	pathSegment
 }
 
-func (p *path) child(name string) path { return path{parent: p, name: name, index: -1} }
+// pathSegment is one name of a path.
+type pathSegment struct {
+	name  string
+	index int // in an array, else -1
+}
 
-func (p *path) item(i int) path { return path{parent: p.parent, name: p.name, index: i} }
+func rootPath(typ string) path { return path{nil, pathSegment{typ, -1}} }
+
+func (p *path) child(name string) path { return path{p, pathSegment{name, -1}} }
+
+func (p *path) item(i int) path { return path{p.parent, pathSegment{p.name, i}} }
 
 // String is the place in FHIRPath, such as Patient.name[0].given[1].
 func (p *path) String() string { return string(p.append(nil)) }
@@ -21,12 +28,26 @@ func (p *path) append(dst []byte) []byte {
 	if p == nil {
 		return dst
 	}
-	if dst = p.parent.append(dst); len(dst) > 0 {
+	return p.pathSegment.append(p.parent.append(dst))
+}
+
+// joinPath spells out a path that is a list.
+func joinPath(segments []pathSegment) string {
+	var dst []byte
+	for _, s := range segments {
+		dst = s.append(dst)
+	}
+	return string(dst)
+}
+
+// append spells out the segment behind the path dst.
+func (s pathSegment) append(dst []byte) []byte {
+	if len(dst) > 0 {
 		dst = append(dst, '.')
 	}
-	dst = append(dst, shorten(p.name)...)
-	if p.index >= 0 {
-		dst = strconv.AppendInt(append(dst, '['), int64(p.index), 10)
+	dst = append(dst, shorten(s.name)...)
+	if s.index >= 0 {
+		dst = strconv.AppendInt(append(dst, '['), int64(s.index), 10)
 		dst = append(dst, ']')
 	}
 	return dst

@@ -16,7 +16,6 @@ type typeDef struct {
 	fields   map[string]*field // by name in data: valueQuantity, not value[x]
 	prim     *primitive        // of primitives and xhtml, else nil
 	resource bool
-	abstract bool
 }
 
 // element is an element as its type defines it.
@@ -43,10 +42,9 @@ type field struct {
 
 // primitive is how the values of a primitive type look.
 type primitive struct {
-	name   string
-	kind   string // string, number or boolean in JSON
-	regex  *regexp.Regexp
-	parent string // the type it restricts, "" if none
+	name  string
+	kind  string // string, number or boolean in JSON
+	regex *regexp.Regexp
 }
 
 func (t *typeDef) xhtml() bool { return t != nil && t.prim != nil && t.prim.name == "xhtml" }
@@ -92,15 +90,12 @@ type schemaBuilder struct {
 func (b *schemaBuilder) readTypes() {
 	for _, row := range typeRows() {
 		b.bases[row.Name] = row.Base
-		b.types[row.Name] = &typeDef{name: row.Name, resource: row.Kind == "resource", abstract: row.Abstract}
+		b.types[row.Name] = &typeDef{name: row.Name, resource: row.Kind == "resource"}
 	}
 	for _, row := range primitiveRows() {
 		p := &primitive{name: row.Name, kind: row.JSONKind}
 		if row.Regex != "" {
 			p.regex = regexp.MustCompile(`^(?:` + row.Regex + `)$`) // the table is ours, and tested
-		}
-		if base := b.bases[row.Name]; base != "Element" {
-			p.parent = base
 		}
 		b.types[row.Name].prim = p
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 )
 
 // maxDepth bounds how deep objects may stand within each other. The deepest
@@ -14,8 +13,8 @@ const maxDepth = 100
 // SyntaxError says why a text is no resource in JSON or XML, and where.
 type SyntaxError struct {
 	Line   int    // from 1; 0 if there is no text
-	Column int    // from 1, in characters for JSON, in bytes for XML
-	Path   string // FHIRPath of the element, such as name[0].given[1]; may be empty
+	Column int    // from 1, in bytes
+	Path   string // FHIRPath of the element, such as Patient.name[0].given[1]; may be empty
 	Msg    string // for a person
 }
 
@@ -34,22 +33,24 @@ func (e *SyntaxError) Error() string {
 // trimBOM takes off the byte order mark that a text may begin with.
 func trimBOM(data []byte) []byte { return bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")) }
 
-// position turns an offset in data into a line and a column, both from 1.
-func position(data []byte, offset int64) (line, column int) {
-	before := data[:min(max(offset, 0), int64(len(data)))]
-	start := bytes.LastIndexByte(before, '\n') + 1
-	return bytes.Count(before, []byte{'\n'}) + 1, utf8.RuneCount(before[start:]) + 1
+// place counts what came before it: lines, and bytes in the last of them.
+type place struct{ lines, column int }
+
+func (p place) after(text []byte) place {
+	if n := bytes.Count(text, []byte{'\n'}); n > 0 {
+		return place{p.lines + n, len(text) - bytes.LastIndexByte(text, '\n') - 1}
+	}
+	return place{p.lines, p.column + len(text)}
 }
 
+// position is the line and the column of the place, both from 1.
+func (p place) position() (line, column int) { return p.lines + 1, p.column + 1 }
+
 // shorten cuts a text of others down for a message.
-func shorten(s string) string {
+func shorten[T string | []byte](text T) string {
 	const most = 80
-	if len(s) <= most {
-		return s
+	if len(text) <= most {
+		return string(text)
 	}
-	cut := most
-	for cut > 0 && !utf8.RuneStart(s[cut]) {
-		cut--
-	}
-	return s[:cut] + "…"
+	return strings.ToValidUTF8(string(text[:most]), "") + "…"
 }

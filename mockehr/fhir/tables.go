@@ -35,14 +35,13 @@ type typeRow struct {
 
 // elementRow is a line of elements.tsv: an element as its type defines it.
 type elementRow struct {
-	Path      string   // Patient.contact.name, Observation.value[x]
-	Required  bool     // min is 1 or more
-	Many      bool     // max is not 1: an array in JSON
-	Types     []string // Reference, string, BackboneElement, #Bundle.link, ...
-	ValueSet  string   // of a required binding, "" if there is none
-	InSummary bool
-	XML       string   // attr, xhtml, or ""
-	Targets   []string // types that a Reference may point to; Resource: any
+	Path     string   // Patient.contact.name, Observation.value[x]
+	Required bool     // min is 1 or more
+	Many     bool     // max is not 1: an array in JSON
+	Types    []string // Reference, string, BackboneElement, #Bundle.link, ...
+	ValueSet string   // of a required binding, "" if there is none
+	XML      string   // attr, xhtml, or ""
+	Targets  []string // types that a Reference may point to; Resource: any
 }
 
 // primitiveRow is a line of primitives.tsv.
@@ -63,7 +62,6 @@ type codeRow struct {
 type searchParamRow struct {
 	Resource, Code, Type, Expression string
 	Targets                          []string
-	Components                       string // of a composite: "id=expression|id=expression", where " | " is FHIRPath's
 	Usage                            string
 }
 
@@ -82,7 +80,7 @@ var (
 	})
 	searchParamRows = sync.OnceValue(func() []searchParamRow {
 		return readTable(searchParamsText, func(f []string) searchParamRow {
-			return searchParamRow{f[0], f[1], f[2], f[3], splitList(f[4]), f[5], f[6]}
+			return searchParamRow{f[0], f[1], f[2], f[3], splitList(f[4]), f[6]}
 		})
 	})
 	compartmentRows = sync.OnceValue(func() []compartmentRow {
@@ -98,7 +96,7 @@ func elementRows() []elementRow {
 	return readTable(elementsText, func(f []string) elementRow {
 		return elementRow{
 			Path: f[0], Required: f[1] != "0", Many: f[2] != "1", Types: splitList(f[3]),
-			ValueSet: f[5], InSummary: f[6] == "Y", XML: f[7], Targets: splitList(f[9]),
+			ValueSet: f[5], XML: f[7], Targets: splitList(f[9]),
 		}
 	})
 }

@@ -20,7 +20,7 @@ const maxIssues = 100
 // enumerated, and what a resource says about others.
 func Validate(o *Object) []Issue {
 	v := &validator{sets: loadValueSets()}
-	root := path{name: o.Type(), index: -1}
+	root := rootPath(o.Type())
 	v.resource(&root, o, 1)
 	return v.issues
 }
@@ -32,26 +32,27 @@ type validator struct {
 	full   bool // there are enough issues
 
 	container   *Object           // the resource that is not contained in another, around what is checked
-	contained   map[string]string // id to type of what it contains, nil until needed
+	contained   map[string]string // id to type of what it contains
+	referred    map[string]bool   // ids of contained resources that something refers to
 	fullURLs    map[string]string // fullUrl to type of the entries, within a Bundle
 	transaction bool              // within a Bundle that is one
 }
 
 // add reports an error of the element at p.
 func (v *validator) add(p *path, code, format string, args ...any) {
-	v.report("error", p, code, fmt.Sprintf(format, args...))
+	v.report("error", p, code, format, args...)
 }
 
 // warn reports what is not right, but was let pass in the specification's own examples.
 func (v *validator) warn(p *path, code, format string, args ...any) {
-	v.report("warning", p, code, fmt.Sprintf(format, args...))
+	v.report("warning", p, code, format, args...)
 }
 
-func (v *validator) report(severity string, p *path, code, text string) {
+func (v *validator) report(severity string, p *path, code, format string, args ...any) {
 	if v.full {
 		return
 	}
-	issue := Issue{Severity: severity, Code: code, Diagnostics: text}
+	issue := Issue{Severity: severity, Code: code, Diagnostics: fmt.Sprintf(format, args...)}
 	if at := p.String(); at != "" {
 		issue.Expression = []string{at}
 		issue.Diagnostics = at + ": " + issue.Diagnostics
@@ -67,10 +68,12 @@ func (v *validator) report(severity string, p *path, code, text string) {
 // resource checks a resource that is not contained: the outermost, or one within
 // a Bundle or Parameters.
 func (v *validator) resource(p *path, o *Object, depth int) {
-	container, contained := v.container, v.contained
-	v.container, v.contained = o, nil
+	container, contained, referred := v.container, v.contained, v.referred
+	v.container, v.contained, v.referred = o, nil, nil
+	v.contains(p, o)
 	v.anyResource(p, o, depth)
-	v.container, v.contained = container, contained
+	v.unreferred(p, o)
+	v.container, v.contained, v.referred = container, contained, referred
 }
 
 func (v *validator) anyResource(p *path, o *Object, depth int) {
@@ -115,6 +118,9 @@ func (v *validator) object(p *path, o *Object, t *typeDef, depth int) {
 		seen = make([]string, len(t.elements))
 	}
 	for i := range o.members {
+		if v.full {
+			return
+		}
 		m := &o.members[i]
 		if m.Name == "resourceType" && t.resource {
 			continue

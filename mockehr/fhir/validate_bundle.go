@@ -1,6 +1,9 @@
 package fhir
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 // bundle checks what a Bundle's type asks of it and of its entries, and notes
 // what its entries are called, for the references within.
@@ -21,26 +24,45 @@ func (v *validator) bundle(p *path, o *Object) {
 		}
 		at := entries.item(i)
 		v.entry(&at, entry, kind)
-		url := entry.Text("fullUrl")
-		if url == "" {
+		name := entry.Text("fullUrl")
+		if name == "" {
 			continue
 		}
 		child := at.child("fullUrl")
-		if strings.Contains(url, "/_history/") {
-			v.add(&child, "invariant", "fullUrl names a resource, not a version of it (bdl-8)")
-		}
-		version := [2]string{url, entry.Child("resource").Text("meta", "versionId")}
+		v.fullURL(&child, name, entry.Child("resource"))
+		version := [2]string{name, entry.Child("resource").Text("meta", "versionId")}
 		if versions[version] && kind != "history" {
-			v.add(&child, "invariant", "%q is the fullUrl of an earlier entry too (bdl-7)", shorten(url))
+			v.add(&child, "invariant", "%q is the fullUrl of an earlier entry too (bdl-7)", shorten(name))
 		}
 		versions[version] = true
-		v.fullURLs[url] = entry.Child("resource").Type()
+		v.fullURLs[name] = entry.Child("resource").Type()
 	}
 	v.document(p, o, kind)
 }
 
+// fullURL checks what an entry is called.
+func (v *validator) fullURL(p *path, text string, resource *Object) {
+	if u, err := url.Parse(text); err != nil || !u.IsAbs() {
+		v.add(p, "value", "%q is not absolute: a fullUrl is http(s)://.., urn:uuid:.. or urn:oid:..", shorten(text))
+		return
+	}
+	if strings.Contains(text, "/_history/") {
+		v.add(p, "invariant", "a fullUrl names a resource, not a version of it (bdl-8)")
+		return
+	}
+	_, typ, id, _, ok := SplitReference(text)
+	if ok && resource.ID() != "" && (typ != resource.Type() || id != resource.ID()) {
+		v.add(p, "invariant", "the fullUrl is that of %s/%s, but the resource is %s/%s", shorten(typ), id, shorten(resource.Type()), shorten(resource.ID()))
+	}
+}
+
 // entry checks which parts an entry has.
 func (v *validator) entry(p *path, entry *Object, kind string) {
+	if status := entry.Text("response", "status"); status != "" && (len(status) < 3 || digits(status[:3]) < 3) {
+		response := p.child("response")
+		child := response.child("status")
+		v.add(&child, "value", "%q does not start with the three digits of an HTTP status, such as 201 Created", shorten(status))
+	}
 	hasRequest, hasResponse := entry.Has("request"), entry.Has("response")
 	if !entry.Has("resource") && !hasRequest && !hasResponse {
 		v.add(p, "invariant", "an entry needs a resource, unless it has a request or response (bdl-5)")

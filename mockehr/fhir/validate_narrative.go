@@ -1,10 +1,7 @@
 package fhir
 
 import (
-	"encoding/xml"
-	"errors"
-	"fmt"
-	"io"
+	"bytes"
 	"strings"
 )
 
@@ -36,63 +33,61 @@ func (v *validator) narrative(p *path, text string) {
 // checkXHTML tells whether a narrative, which must be one div, has any content;
 // or what is wrong with it.
 func checkXHTML(text string) (says bool, err error) {
-	dec := xml.NewDecoder(strings.NewReader(text))
-	depth, divs := 0, 0
-	for {
-		token, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			if divs != 1 {
-				return false, errors.New("a narrative is one XHTML <div>")
-			}
-			return says, nil
-		}
+	r := &xmlReader{xmlScanner: scanXML([]byte(text)), nowhere: true}
+	for divs := 0; ; {
+		kind, err := r.token()
 		if err != nil {
-			return false, fmt.Errorf("the narrative is not XHTML: %w", err)
+			return false, err
 		}
-		switch token := token.(type) {
-		case xml.StartElement:
-			if depth++; depth > maxDivDepth {
-				return false, errors.New("the narrative is nested too deep")
-			}
+		switch depth := len(r.open); kind {
+		case xmlStart:
 			if depth == 1 {
 				divs++
-				if token.Name.Local != "div" {
-					return false, fmt.Errorf("a narrative is an XHTML <div>, not <%s>", shorten(token.Name.Local))
-				}
 			}
-			if err := checkTag(token); err != nil {
+			switch {
+			case divs > 1 || depth == 1 && r.tag.name != "div":
+				return false, r.fail("a narrative is one XHTML <div>, not <%s>", shorten(r.tag.name))
+			case depth > maxDivDepth:
+				return false, r.fail("the narrative is nested too deep")
+			}
+			if err := r.checkTag(r.tag); err != nil {
 				return false, err
 			}
-			says = says || token.Name.Local == "img"
-		case xml.EndElement:
-			depth--
-		case xml.CharData:
-			blank := strings.TrimSpace(string(token)) == ""
+			says = says || r.tag.name == "img"
+		case xmlText:
+			blank := len(bytes.TrimSpace(r.chars)) == 0
 			if depth == 0 && !blank {
-				return false, errors.New("a narrative is one XHTML <div>, without text around it")
+				return false, r.fail("a narrative is one XHTML <div>, without text around it")
 			}
 			says = says || !blank
-		case xml.ProcInst, xml.Directive:
-			return false, errors.New("a narrative has no document type or processing instruction")
+		case xmlInstruction:
+			return false, r.fail("a narrative has no XML declaration or processing instruction")
+		case xmlEOF:
+			if divs == 0 {
+				return false, r.fail("a narrative is one XHTML <div>")
+			}
+			return says, nil
 		}
 	}
 }
 
 // checkTag checks a start tag: its namespace, its name, and that nothing is run.
-func checkTag(start xml.StartElement) error {
-	if start.Name.Space != xhtmlNS {
-		return fmt.Errorf("<%s> in a narrative must be in the namespace %s: <div xmlns=\"%s\">", shorten(start.Name.Local), xhtmlNS, xhtmlNS)
+func (r *xmlReader) checkTag(tag xmlTag) error {
+	if tag.space != xhtmlNS {
+		return r.fail("<%s> in a narrative must be in the namespace %s: <div xmlns=\"%s\">", shorten(tag.name), xhtmlNS, xhtmlNS)
 	}
-	if !narrativeElements[start.Name.Local] {
-		return fmt.Errorf("<%s> is not allowed in a narrative, which has text, lists, tables, links and images only (txt-1)", shorten(start.Name.Local))
+	if !narrativeElements[tag.name] {
+		return r.fail("<%s> is not allowed in a narrative, which has text, lists, tables, links and images only (txt-1)", shorten(tag.name))
 	}
-	for _, a := range start.Attr {
-		name := strings.ToLower(a.Name.Local)
-		if strings.HasPrefix(name, "on") && a.Name.Space == "" {
-			return fmt.Errorf("the attribute %q is not allowed in a narrative: it has no scripts (txt-1)", shorten(a.Name.Local))
-		}
-		if (name == "href" || name == "src") && activeURL(a.Value) {
-			return fmt.Errorf("%q is not allowed in a narrative: it has no scripts (txt-1)", shorten(a.Value))
+	for _, a := range tag.attrs {
+		name := strings.ToLower(a.name)
+		switch {
+		case a.space != "" && a.space != xmlNS:
+			return r.fail("the attribute %q in a narrative is in namespace %q; a narrative has HTML's attributes only", shorten(a.name), shorten(a.space))
+		case a.space == "" && strings.HasPrefix(name, "on"):
+			return r.fail("the attribute %q is not allowed in a narrative: it has no scripts (txt-1)", shorten(a.name))
+		case (name == "href" || name == "src") && activeURL(a.value):
+			return r.fail("%q is not allowed in a narrative: it has no scripts (txt-1)", shorten(a.value))
 		}
 	}
 	return nil

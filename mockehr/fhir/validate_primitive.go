@@ -37,7 +37,7 @@ func (v *validator) primitive(p *path, f *field, value, ext any, depth int) {
 		text = strconv.FormatBool(value)
 	}
 	if kind := kindOf(value); kind != "a "+prim.kind {
-		v.add(p, "structure", "a %s must be a JSON %s, not %s", prim.name, prim.kind, kind)
+		v.add(p, "structure", "must be a JSON %s (type %s), not %s", prim.kind, prim.name, kind)
 		return
 	}
 	if prim.name == "xhtml" {

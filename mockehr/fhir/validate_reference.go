@@ -34,7 +34,11 @@ func (v *validator) targetType(text string) (typ, problem string) {
 	case text == "#":
 		return v.container.Type(), ""
 	case text[0] == '#':
-		typ, ok := v.containedTypes()[text[1:]]
+		typ, ok := v.contained[text[1:]]
+		if v.referred == nil {
+			v.referred = map[string]bool{}
+		}
+		v.referred[text[1:]] = true
 		if !ok {
 			return "", "nothing is contained in the " + v.container.Type() + " with the id \"" + shorten(text[1:]) + "\" (ref-1)"
 		}
@@ -65,17 +69,4 @@ func (v *validator) targetType(text string) (typ, problem string) {
 		return "", "\"" + shorten(text) + "\" is not a reference: it is Type/id, an absolute URL, urn:uuid:.., urn:oid:.. or #id of a contained resource"
 	}
 	return typ, ""
-}
-
-// containedTypes is the types of what the container contains, by id.
-func (v *validator) containedTypes() map[string]string {
-	if v.contained == nil {
-		v.contained = map[string]string{}
-		for _, c := range v.container.Objects("contained") {
-			if id := c.ID(); id != "" {
-				v.contained[id] = c.Type()
-			}
-		}
-	}
-	return v.contained
 }

@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -14,7 +15,7 @@ const maxDivDepth = 256
 // and sorted by name, an empty element with an end tag unless HTML has none for
 // it, no CDATA. Equal narratives so become equal text.
 func canonicalDiv(text string) ([]byte, error) {
-	r := &xmlReader{xmlScanner: scanXML(text), nowhere: true}
+	r := &xmlReader{xmlScanner: scanXML([]byte(text)), nowhere: true}
 	start, err := r.rootStart()
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func (r *xmlReader) div(start xmlTag) ([]byte, error) {
 		return nil, err
 	}
 	names := []string{start.name}
-	for len(names) > 0 {
+	for empty := true; len(names) > 0; {
 		kind, err := r.token()
 		if err != nil {
 			return nil, err
@@ -50,15 +51,18 @@ func (r *xmlReader) div(start xmlTag) ([]byte, error) {
 				return nil, err
 			}
 		case xmlEnd:
-			dst = divEnd(dst, names[len(names)-1])
+			dst = divEnd(dst, names[len(names)-1], empty)
 			names = names[:len(names)-1]
 		case xmlText:
 			dst = appendEscaped(dst, string(r.chars), false)
 		case xmlComment:
 			dst = append(append(append(dst, "<!--"...), r.chars...), "-->"...)
+		case xmlInstruction:
+			dst = append(append(append(dst, "<?"...), r.chars...), "?>"...)
 		case xmlEOF:
 			return nil, r.fail("not XML: the narrative ends too early")
 		}
+		empty = kind == xmlStart || empty && kind == xmlText && len(r.chars) == 0
 	}
 	return dst, nil
 }
@@ -71,7 +75,9 @@ func (r *xmlReader) divStart(dst []byte, start xmlTag, outermost bool) ([]byte, 
 	if outermost {
 		dst = append(dst, ` xmlns="`+xhtmlNS+`"`...)
 	}
-	slices.SortFunc(start.attrs, func(a, b xmlAttr) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(start.attrs, func(a, b xmlAttr) int {
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.space, b.space))
+	})
 	for _, a := range start.attrs {
 		name := a.name
 		switch a.space {
@@ -87,14 +93,12 @@ func (r *xmlReader) divStart(dst []byte, start xmlTag, outermost bool) ([]byte, 
 	return append(dst, '>'), nil
 }
 
-// divEnd ends an element; one that HTML knows to be empty loses its end tag.
-func divEnd(dst []byte, name string) []byte {
+// divEnd ends an element; an empty one that HTML knows to be so gets no end tag.
+func divEnd(dst []byte, name string, empty bool) []byte {
 	switch name {
 	case "br", "hr", "img", "col", "area", "wbr":
-		// The last '>' ends a start tag only if it ends this element's, which
-		// then has the last '<' too: within values '<' is escaped.
-		if i := bytes.LastIndexByte(dst, '<'); bytes.HasPrefix(dst[i+1:], []byte(name)) && dst[len(dst)-1] == '>' {
-			return append(dst[:len(dst)-1], "/>"...)
+		if empty { // dst ends with its start tag
+			return append(bytes.TrimSuffix(dst, []byte(">")), "/>"...)
 		}
 	}
 	return append(append(append(dst, "</"...), name...), '>')

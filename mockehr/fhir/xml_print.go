@@ -1,7 +1,6 @@
 package fhir
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -36,7 +35,7 @@ func appendXML(dst []byte, o *Object, level int) ([]byte, error) {
 // xmlWriter prints objects by their types.
 type xmlWriter struct {
 	dst   []byte
-	path  []string
+	path  []pathSegment
 	items []xmlItem // scratch
 }
 
@@ -47,17 +46,17 @@ type xmlItem struct {
 }
 
 func (w *xmlWriter) fail(format string, args ...any) error {
-	return &SyntaxError{Path: strings.Join(w.path, "."), Msg: fmt.Sprintf(format, args...)}
+	return &SyntaxError{Path: joinPath(w.path), Msg: fmt.Sprintf(format, args...)}
 }
 
 // resource prints a resource; outermost, with the namespace.
 func (w *xmlWriter) resource(o *Object, depth, level int, outermost bool) error {
 	t := resourceType(o.Type())
 	if t == nil {
-		return w.fail("%q is not a resource type of FHIR STU3", o.Type())
+		return w.fail("%q is not a resource type of FHIR STU3", shorten(o.Type()))
 	}
 	if outermost {
-		w.path = append(w.path, t.name)
+		w.path = append(w.path, pathSegment{t.name, -1})
 	}
 	w.dst = append(append(w.dst, '<'), t.name...)
 	if outermost {
@@ -105,7 +104,7 @@ func (w *xmlWriter) collect(o *Object, t *typeDef) error {
 		isPrim := f != nil && f.typ != nil && f.typ.prim != nil && !f.typ.xhtml()
 		switch {
 		case f == nil, isExt && (!isPrim || f.attr):
-			return w.fail("%s has no element %q", t.name, m.Name)
+			return w.fail("%s has no element %q", t.name, shorten(m.Name))
 		case f.attr:
 			text, ok := m.Value.(string)
 			if !ok {
@@ -139,7 +138,7 @@ func (w *xmlWriter) collect(o *Object, t *typeDef) error {
 
 // member prints the element, or elements, of a member.
 func (w *xmlWriter) member(m xmlItem, depth, level int) error {
-	w.path = append(w.path, m.f.name)
+	w.path = append(w.path, pathSegment{m.f.name, -1})
 	last := len(w.path) - 1
 	values, manyValues := m.value.([]any)
 	exts, manyExts := m.ext.([]any)
@@ -156,7 +155,7 @@ func (w *xmlWriter) member(m xmlItem, depth, level int) error {
 		return w.fail("%q is an empty array", m.f.dataName)
 	}
 	for i := range max(len(values), len(exts)) {
-		w.path[last] = m.f.name + "[" + strconv.Itoa(i) + "]"
+		w.path[last].index = i
 		if err := w.one(m.f, at(values, i), at(exts, i), depth, level); err != nil {
 			return err
 		}
@@ -200,8 +199,11 @@ func (w *xmlWriter) primitive(f *field, value, ext any, depth, level int) error 
 	if ext != nil && !ok {
 		return w.fail("%q must be an object", f.extName)
 	}
-	if f.typ.xhtml() {
+	switch {
+	case f.typ.xhtml():
 		return w.xhtml(value)
+	case value == nil && sibling == nil:
+		return w.fail("null may stand only where %q has an item", f.extName)
 	}
 	w.dst = append(append(w.dst, '<'), f.dataName...)
 	if value != nil {
@@ -242,10 +244,6 @@ func (w *xmlWriter) xhtml(value any) error {
 	}
 	div, err := canonicalDiv(text)
 	if err != nil {
-		var syntax *SyntaxError
-		if errors.As(err, &syntax) {
-			return w.fail("%s", syntax.Msg)
-		}
 		return w.fail("%s", err)
 	}
 	w.dst = append(w.dst, div...)

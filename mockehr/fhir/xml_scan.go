@@ -15,6 +15,7 @@ const (
 	xmlEnd // also of an element without content, <br/>
 	xmlText
 	xmlComment
+	xmlInstruction // a processing instruction, and the XML declaration
 )
 
 // xmlTag is a start tag. Namespaces are resolved, and their declarations left out.
@@ -47,7 +48,7 @@ type xmlScanner struct {
 	readErr    error
 
 	tag   xmlTag // of xmlStart
-	chars []byte // of xmlText and xmlComment, decoded; valid until the next token
+	chars []byte // of the others, decoded; valid until the next token
 
 	open    []openElement
 	spaces  []namespace
@@ -63,7 +64,9 @@ type openElement struct {
 
 type namespace struct{ prefix, uri string }
 
-func scanXML(text string) *xmlScanner { return &xmlScanner{text: text, buf: []byte(text)} }
+// scanXML scans a text of which nothing is changed: with all at hand, the
+// scanner writes nothing to its buffer.
+func scanXML(text []byte) *xmlScanner { return &xmlScanner{text: string(text), buf: text} }
 
 func scanXMLStream(r io.Reader) *xmlScanner { return &xmlScanner{src: r} }
 
@@ -79,36 +82,32 @@ func (s *xmlScanner) next() (xmlKind, error) {
 		s.pop()
 		return xmlEnd, nil
 	}
-	for {
-		s.start = s.pos
-		if s.pos == len(s.buf) && !s.more() {
-			if s.readErr == nil && len(s.open) > 0 {
-				return xmlEOF, xmlError("the text ends within <" + s.open[len(s.open)-1].name + ">")
-			}
-			return xmlEOF, s.readErr
+	s.start = s.pos
+	if s.pos == len(s.buf) && !s.more() {
+		if s.readErr == nil && len(s.open) > 0 {
+			return xmlEOF, xmlError("the text ends within <" + shorten(s.open[len(s.open)-1].name) + ">")
 		}
-		kind, skip, err := s.token()
-		if s.readErr != nil {
-			err = s.readErr
-		}
-		s.seen = true
-		if err != nil || !skip {
-			return kind, err
-		}
+		return xmlEOF, s.readErr
 	}
+	kind, err := s.token()
+	if s.readErr != nil {
+		err = s.readErr
+	}
+	s.seen = true
+	return kind, err
 }
 
-// token reads the token at s.pos; processing instructions are to be skipped.
-func (s *xmlScanner) token() (kind xmlKind, skip bool, err error) {
+// token reads the token at s.pos.
+func (s *xmlScanner) token() (kind xmlKind, err error) {
 	if s.buf[s.pos] != '<' {
 		end, _ := s.find("<")
 		s.pos = end
 		raw := s.buf[s.start:end]
 		if bytes.Contains(raw, []byte("]]>")) {
-			return 0, false, xmlError(`"]]>" must be written "]]&gt;" in text`)
+			return xmlText, xmlError(`"]]>" must be written "]]&gt;" in text`)
 		}
 		s.chars, err = s.decode(raw, false)
-		return xmlText, false, err
+		return xmlText, err
 	}
 	switch {
 	case s.has("<!--"):
@@ -116,48 +115,57 @@ func (s *xmlScanner) token() (kind xmlKind, skip bool, err error) {
 		if err == nil && (bytes.Contains(raw, []byte("--")) || bytes.HasSuffix(raw, []byte("-"))) {
 			err = xmlError(`"--" is not allowed in a comment`)
 		}
-		s.chars = s.newlines(raw)
-		return xmlComment, false, err
+		s.chars = newlines(raw)
+		return xmlComment, err
 	case s.has("<![CDATA["):
 		raw, err := s.until("<![CDATA[", "]]>")
 		if err == nil && len(s.open) == 0 {
 			err = xmlError("text is not allowed here")
 		}
-		s.chars = s.newlines(raw)
-		return xmlText, false, err
+		s.chars = newlines(raw)
+		return xmlText, err
 	case s.has("<?"):
 		raw, err := s.until("<?", "?>")
 		if err == nil {
 			err = s.instruction(raw)
 		}
-		return 0, true, err
+		s.chars = newlines(raw)
+		return xmlInstruction, err
 	case s.has("<!"):
-		return 0, false, xmlError("a document type or declaration is not allowed")
+		return 0, xmlError("a document type or declaration is not allowed")
 	case s.has("</"):
 		raw, err := s.until("</", ">")
 		if err != nil {
-			return 0, false, err
+			return xmlEnd, err
 		}
 		name := bytes.TrimRight(raw, " \t\r\n")
 		if len(s.open) == 0 || s.open[len(s.open)-1].name != string(name) {
-			return 0, false, xmlError("the end tag </" + shortened(name) + "> does not fit the start tag")
+			return xmlEnd, xmlError("the end tag </" + shorten(name) + "> does not fit the start tag")
 		}
 		s.pop()
-		return xmlEnd, false, nil
+		return xmlEnd, nil
 	}
 	end, ok := s.tagEnd()
 	if !ok {
-		return 0, false, xmlError("the text ends within a tag")
+		return xmlStart, xmlError("the text ends within a tag")
 	}
 	s.pos = end + 1
-	return xmlStart, false, s.startTag(s.start+1, end)
+	return xmlStart, s.startTag(s.start+1, end)
 }
 
-// has tells whether the token begins with what.
+// has tells whether the token begins with what. It reads no further than needed.
 func (s *xmlScanner) has(what string) bool {
-	for len(s.buf)-s.pos < len(what) && s.more() {
+	for {
+		rest := s.buf[s.pos:]
+		switch n := min(len(rest), len(what)); {
+		case string(rest[:n]) != what[:n]:
+			return false
+		case n == len(what):
+			return true
+		case !s.more():
+			return false
+		}
 	}
-	return bytes.HasPrefix(s.buf[s.pos:], []byte(what))
 }
 
 // until reads the token between its opening and its closing, and moves behind it.
@@ -258,16 +266,5 @@ func (s *xmlScanner) string(from, to int) string {
 
 // position is the line and column at which the current token starts.
 func (s *xmlScanner) position() (line, column int) {
-	p := s.discarded.after(s.buf[:s.start])
-	return p.lines + 1, p.column + 1
-}
-
-// place counts what came before it: lines, and bytes in the last of them.
-type place struct{ lines, column int }
-
-func (p place) after(text []byte) place {
-	if n := bytes.Count(text, []byte{'\n'}); n > 0 {
-		return place{p.lines + n, len(text) - bytes.LastIndexByte(text, '\n') - 1}
-	}
-	return place{p.lines, p.column + len(text)}
+	return s.discarded.after(s.buf[:s.start]).position()
 }

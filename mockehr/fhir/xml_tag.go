@@ -53,27 +53,27 @@ func (s *xmlScanner) attribute(at, to int) (end int, err error) {
 	}
 	n := nameEnd(s.buf[i:to])
 	if n == 0 || i == at {
-		return 0, xmlError("an attribute is expected, after white space, at " + strconv.Quote(shortened(s.buf[i:to])))
+		return 0, xmlError("an attribute is expected, after white space, at " + strconv.Quote(shorten(s.buf[i:to])))
 	}
 	name := s.string(i, i+n)
 	i += n
 	i += blanks(s.buf[i:to])
 	if i == to || s.buf[i] != '=' {
-		return 0, xmlError("attribute " + name + " has no value")
+		return 0, xmlError("attribute " + shorten(name) + " has no value")
 	}
 	i++
 	i += blanks(s.buf[i:to])
 	if i == to || s.buf[i] != '"' && s.buf[i] != '\'' {
-		return 0, xmlError("the value of attribute " + name + " is not in quotes")
+		return 0, xmlError("the value of attribute " + shorten(name) + " is not in quotes")
 	}
 	length := bytes.IndexByte(s.buf[i+1:to], s.buf[i])
 	if length < 0 {
-		return 0, xmlError("the value of attribute " + name + " does not end")
+		return 0, xmlError("the value of attribute " + shorten(name) + " does not end")
 	}
 	from := i + 1
 	raw := s.buf[from : from+length]
 	if bytes.IndexByte(raw, '<') >= 0 {
-		return 0, xmlError(`"<" must be written "&lt;" in the value of attribute ` + name)
+		return 0, xmlError(`"<" must be written "&lt;" in the value of attribute ` + shorten(name))
 	}
 	decoded, err := s.decode(raw, true)
 	if err != nil {
@@ -94,9 +94,9 @@ func (s *xmlScanner) addAttribute(name, value string) error {
 	case name == "xmlns":
 		prefix, declared = "", true
 	case declared && value == "":
-		return xmlError("prefix " + prefix + " is declared with an empty namespace")
+		return xmlError("prefix " + shorten(prefix) + " is declared with an empty namespace")
 	case declared && (prefix == "xml" || prefix == "xmlns" || strings.Contains(prefix, ":")):
-		return xmlError("prefix " + prefix + " cannot be declared")
+		return xmlError("prefix " + shorten(prefix) + " cannot be declared")
 	}
 	if !declared {
 		if len(s.tag.attrs) == maxAttributes {
@@ -107,7 +107,7 @@ func (s *xmlScanner) addAttribute(name, value string) error {
 	}
 	for _, n := range s.spaces[s.open[len(s.open)-1].spaces:] {
 		if n.prefix == prefix {
-			return xmlError("attribute " + name + " occurs twice")
+			return xmlError("attribute " + shorten(name) + " occurs twice")
 		}
 	}
 	if len(s.spaces) == maxNamespaces {
@@ -142,7 +142,7 @@ func (s *xmlScanner) resolve(name string, element bool) (space, local string, er
 		}
 		prefix, local = "", name
 	} else if prefix == "" || local == "" || nameEnd([]byte(local)) != len(local) || strings.Contains(local, ":") {
-		return "", "", xmlError("the name " + name + " is not well-formed")
+		return "", "", xmlError("the name " + shorten(name) + " is not well-formed")
 	}
 	if prefix == "xml" {
 		return xmlNS, local, nil
@@ -153,7 +153,7 @@ func (s *xmlScanner) resolve(name string, element bool) (space, local string, er
 		}
 	}
 	if prefixed {
-		return "", "", xmlError("prefix " + prefix + " is not declared")
+		return "", "", xmlError("prefix " + shorten(prefix) + " is not declared")
 	}
 	return "", local, nil
 }
@@ -164,6 +164,8 @@ func (s *xmlScanner) instruction(raw []byte) error {
 	switch target := string(raw[:n]); {
 	case n == 0:
 		return xmlError("a processing instruction has no name")
+	case n < len(raw) && blanks(raw[n:]) == 0:
+		return xmlError("the name of a processing instruction ends with white space")
 	case !strings.EqualFold(target, "xml"):
 		return nil
 	case target != "xml" || s.seen:
@@ -173,7 +175,7 @@ func (s *xmlScanner) instruction(raw []byte) error {
 		return xmlError("this must be XML 1.0")
 	}
 	if v, ok := pseudoAttribute(raw[n:], "encoding"); ok && !strings.EqualFold(v, "UTF-8") && !strings.EqualFold(v, "US-ASCII") {
-		return xmlError("the encoding must be UTF-8, not " + v)
+		return xmlError("the encoding must be UTF-8, not " + shorten(v))
 	}
 	return nil
 }
@@ -227,11 +229,4 @@ func blanks(raw []byte) int {
 		}
 	}
 	return len(raw)
-}
-
-func shortened(raw []byte) string {
-	if len(raw) > 40 {
-		return strings.ToValidUTF8(string(raw[:40]), "") + "…"
-	}
-	return string(raw)
 }

@@ -37,7 +37,7 @@ func (s *xmlScanner) decode(raw []byte, attribute bool) ([]byte, error) {
 				r, ok = reference(string(raw[:end]))
 			}
 			if !ok {
-				return nil, xmlError("&" + shortened(raw[:max(end, 0)]) + ` is not a reference that XML knows without a document type; "&" itself is written "&amp;"`)
+				return nil, xmlError("&" + shorten(raw[:max(end, 0)]) + ` is not a reference that XML knows without a document type; "&" itself is written "&amp;"`)
 			}
 			out = utf8.AppendRune(out, r)
 			raw = raw[end+1:]
@@ -52,8 +52,8 @@ func (s *xmlScanner) decode(raw []byte, attribute bool) ([]byte, error) {
 	return s.scratch, nil
 }
 
-// newlines makes every line end of a comment or CDATA section one newline.
-func (s *xmlScanner) newlines(raw []byte) []byte {
+// newlines makes every line end one newline, where nothing else is to be decoded.
+func newlines(raw []byte) []byte {
 	if bytes.IndexByte(raw, '\r') < 0 {
 		return raw
 	}
@@ -96,7 +96,7 @@ func checkCharacters(raw []byte) error {
 		if r, size := utf8.DecodeRune(raw[i:]); r == utf8.RuneError && size == 1 {
 			return xmlError("the text is not UTF-8: byte " + strconv.QuoteToASCII(string(raw[i:i+1])))
 		}
-		return xmlError("XML does not allow the character " + strconv.QuoteToASCII(shortened(raw[i:i+1])))
+		return xmlError("XML does not allow the character " + strconv.QuoteToASCII(shorten(raw[i:i+1])))
 	}
 	return nil
 }

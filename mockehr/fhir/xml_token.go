@@ -2,21 +2,19 @@ package fhir
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"strings"
 )
 
 // xmlReader reads FHIR from the tokens of an XML text, and knows where it is.
 type xmlReader struct {
 	*xmlScanner
-	path []string // of the element being read
+	path []pathSegment // of the element being read
 	// nowhere: the text is only a piece of something larger, so that positions in it say nothing.
 	nowhere bool
 }
 
 func (r *xmlReader) fail(format string, args ...any) error {
-	e := &SyntaxError{Path: strings.Join(r.path, "."), Msg: fmt.Sprintf(format, args...)}
+	e := &SyntaxError{Path: joinPath(r.path), Msg: fmt.Sprintf(format, args...)}
 	if !r.nowhere {
 		e.Line, e.Column = r.position()
 	}
@@ -26,9 +24,8 @@ func (r *xmlReader) fail(format string, args ...any) error {
 // token is the next token; errors of the text are located.
 func (r *xmlReader) token() (xmlKind, error) {
 	kind, err := r.next()
-	var wrong xmlError
-	if errors.As(err, &wrong) {
-		return kind, r.fail("not XML: %s", wrong)
+	if wrong, ok := err.(xmlError); ok {
+		return kind, r.fail("not XML: %s", string(wrong))
 	}
 	return kind, err
 }
@@ -47,7 +44,7 @@ func (r *xmlReader) child() (tag xmlTag, ok bool, err error) {
 			return tag, false, nil
 		case kind == xmlText && blanks(r.chars) < len(r.chars):
 			return tag, false, r.fail("text is not allowed here: %q; values stand in the attribute \"value\"",
-				shortened(bytes.TrimSpace(r.chars)))
+				shorten(bytes.TrimSpace(r.chars)))
 		}
 	}
 }

@@ -1,0 +1,205 @@
+// Package cluster starts mock EHRs, addresses them, cuts the links between
+// them, kills, stops and restarts them, and moves their clocks.
+//
+// A [Runtime] says where nodes run; a [Cluster] is some nodes that trust each
+// other's keys; a [Pool] leases whole clusters. It is the only package that
+// starts containers.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"example.org/ccde/mockehr"
+	"example.org/ccde/mockehr/control"
+)
+
+// Cluster is a set of nodes. Its methods can be called side by side.
+type Cluster struct {
+	rt        Runtime
+	core      *core
+	net       Network
+	book      *book
+	transport *http.Transport
+
+	life sync.Mutex // held by whatever starts, ends or stops nodes
+
+	mu      sync.Mutex // guards the rest
+	members []*member  // in the order they were named
+	cuts    map[link]struct{}
+	closed  bool
+}
+
+// member is a node and what the cluster knows of it.
+type member struct {
+	Node
+	spec  Spec
+	ports Ports
+	place Place
+	added bool // after the cluster's snapshot: Reset takes it away
+
+	// guarded by Cluster.mu
+	inst      Instance
+	state     state
+	kept      kept
+	base      control.Settings // at the snapshot
+	restarted bool             // since the last reset
+}
+
+// state is what the harness did to a node.
+type state int
+
+const (
+	running state = iota
+	killed
+	paused
+)
+
+// Start starts the nodes side by side and returns when all of them answer,
+// hold their bundles and trust each other. After an error nothing is left.
+func Start(ctx context.Context, rt Runtime, specs ...Spec) (*Cluster, error) {
+	return start(ctx, rt, specs, nil)
+}
+
+// adapter changes the configuration of a node before it starts, nil nothing;
+// loaded says that the node needs no bundles then.
+type adapter func(name string, cfg *mockehr.Config) (loaded bool)
+
+func start(ctx context.Context, rt Runtime, specs []Spec, adapt adapter) (c *Cluster, err error) {
+	if err := checkSpecs(specs); err != nil {
+		return nil, err
+	}
+	if err := rt.Prepare(ctx); err != nil {
+		return nil, err
+	}
+	net, err := rt.Network(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c = &Cluster{rt: rt, core: rt.core(), net: net, book: newBook(), cuts: map[link]struct{}{}}
+	c.transport = newTransport(c.dial)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close(context.WithoutCancel(ctx)))
+			c = nil
+		}
+	}()
+	if err := c.launchAll(ctx, specs, adapt); err != nil {
+		return c, err
+	}
+	return c, c.each(ctx, c.up(), c.takeSnapshot)
+}
+
+// dial reaches a node by the address book.
+func (c *Cluster) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	return c.net.Dial(ctx, network, c.book.find(addr))
+}
+
+// Transport reaches every node by its URL, also where this machine's
+// resolver does not know the name. It is shared: do not close it.
+func (c *Cluster) Transport() http.RoundTripper { return c.transport }
+
+// Node is the node of that name.
+func (c *Cluster) Node(name string) (Node, error) {
+	m, err := c.member(name)
+	if err != nil {
+		return Node{}, err
+	}
+	return m.Node, nil
+}
+
+// Nodes are all nodes, in the order they were started.
+func (c *Cluster) Nodes() []Node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	nodes := make([]Node, 0, len(c.members))
+	for _, m := range c.members {
+		nodes = append(nodes, m.Node)
+	}
+	return nodes
+}
+
+// Logs are the last lines that a node wrote.
+func (c *Cluster) Logs(ctx context.Context, name string) (string, error) {
+	m, err := c.member(name)
+	if err != nil {
+		return "", err
+	}
+	c.mu.Lock()
+	inst := m.inst
+	c.mu.Unlock()
+	if inst == nil {
+		return "", nil
+	}
+	return inst.Logs(ctx), nil
+}
+
+// Add starts one more node, which all others trust from then on. Reset takes
+// it away again.
+func (c *Cluster) Add(ctx context.Context, spec Spec) (Node, error) {
+	c.life.Lock()
+	defer c.life.Unlock()
+	if err := spec.check(); err != nil {
+		return Node{}, err
+	}
+	if _, err := c.member(spec.Name); err == nil {
+		return Node{}, fmt.Errorf("cluster: name %q: a node has it already", spec.Name)
+	}
+	m, err := c.newMember(spec)
+	if err != nil {
+		return Node{}, err
+	}
+	m.added = true
+	if err = c.launch(ctx, m, c.trust(), nil); err == nil {
+		err = c.retrust(ctx)
+	}
+	if err == nil {
+		err = c.takeSnapshot(ctx, m)
+	}
+	if err != nil {
+		return Node{}, errors.Join(err, c.drop(context.WithoutCancel(ctx), m))
+	}
+	return m.Node, nil
+}
+
+// Close ends all nodes and removes the cluster's network.
+func (c *Cluster) Close(ctx context.Context) error {
+	c.life.Lock()
+	defer c.life.Unlock()
+	c.mu.Lock()
+	was := c.closed
+	c.closed = true
+	members := slices.Clone(c.members)
+	c.mu.Unlock()
+	if was {
+		return nil
+	}
+	c.transport.CloseIdleConnections()
+	var g errgroup.Group
+	for _, m := range members {
+		g.Go(func() error { return c.drop(ctx, m) })
+	}
+	return errors.Join(g.Wait(), c.net.Close(ctx))
+}
+
+// drop ends a node and forgets it.
+func (c *Cluster) drop(ctx context.Context, m *member) error {
+	c.mu.Lock()
+	inst := m.inst
+	c.members = slices.DeleteFunc(c.members, func(o *member) bool { return o == m })
+	c.mu.Unlock()
+	c.book.remove(m.place.Host)
+	var err error
+	if inst != nil {
+		err = inst.Close(ctx)
+	}
+	c.core.ports.release(m.ports)
+	return err
+}

@@ -1,0 +1,131 @@
+package mockehr
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"example.org/ccde/mockehr/check"
+	"example.org/ccde/mockehr/fhir"
+)
+
+// oauthURIs is the SMART extension that names the OAuth endpoints (SRC-50).
+const oauthURIs = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+
+// metadata answers GET [base]/metadata: the CapabilityStatement, open to all.
+// It states what is there and nothing else.
+func (s *Server) metadata(w http.ResponseWriter, r *http.Request) error {
+	if err := acceptable(r); err != nil {
+		return err
+	}
+	s.writeResource(w, r, http.StatusOK, s.capability())
+	return nil
+}
+
+func member(name string, value any) fhir.Member { return fhir.Member{Name: name, Value: value} }
+
+func object(members ...fhir.Member) *fhir.Object { return fhir.NewObject(members...) }
+
+func (s *Server) capability() *fhir.Object {
+	var resources []any
+	types := slices.Clone(fhir.Types())
+	slices.Sort(types)
+	for _, t := range types {
+		resources = append(resources, s.resourceCapability(t))
+	}
+	return object(
+		member("resourceType", "CapabilityStatement"),
+		member("name", "ccde mock EHR "+s.cfg.Name),
+		member("status", "active"),
+		member("date", "2017-09-09"),
+		member("publisher", "ccde"),
+		member("kind", "instance"),
+		member("software", object(member("name", "ccde mockehr"))),
+		member("implementation", object(
+			member("description", fmt.Sprintf("mock EHR %q: source, target and CAVS of the CCDE protocol, dialect %s", s.cfg.Name, s.checks.Dialect())),
+			member("url", s.base()))),
+		member("fhirVersion", "3.0.1"),
+		member("acceptUnknown", "no"),
+		member("format", []any{"application/fhir+json", "application/fhir+xml"}),
+		member("rest", []any{object(
+			member("mode", "server"),
+			member("security", s.security()),
+			member("resource", resources),
+			member("operation", s.operations()))}))
+}
+
+// security names the OAuth endpoints where any OAuth client looks for them.
+func (s *Server) security() *fhir.Object {
+	uris := []any{object(member("url", "token"), member("valueUri", s.cfg.Root+"/auth/token"))}
+	return object(
+		member("extension", []any{object(member("url", oauthURIs), member("extension", uris))}),
+		member("cors", false),
+		member("service", []any{object(member("coding", []any{object(
+			member("system", "http://hl7.org/fhir/restful-security-service"), member("code", "OAuth"))}))}),
+		member("description", "access tokens by the CCDE protocol: a JWT from $jwt, bound to a Consent by $authorize, traded at the token endpoint"))
+}
+
+func (s *Server) resourceCapability(typ string) *fhir.Object {
+	var interactions []any
+	for _, code := range []string{"read", "vread", "update", "delete", "history-instance", "create", "search-type"} {
+		interactions = append(interactions, object(member("code", code)))
+	}
+	var params []any
+	for _, p := range fhir.SearchParams(typ) {
+		params = append(params, object(member("name", p.Code), member("type", p.Type)))
+	}
+	o := object(
+		member("type", typ),
+		member("interaction", interactions),
+		member("versioning", "versioned-update"),
+		member("readHistory", true),
+		member("updateCreate", true),
+		member("conditionalCreate", true),
+		member("conditionalRead", "full-support"))
+	if len(params) > 0 {
+		o.Set("searchParam", params)
+	}
+	return o
+}
+
+// operations lists the operations of the protocol (1.1, 1.3, 1.6).
+func (s *Server) operations() []any {
+	var list []any
+	for _, name := range []string{"jwt", "authorize", "connect", "connection", "disconnect"} {
+		list = append(list, object(member("name", name),
+			member("definition", object(member("reference", s.base()+"/OperationDefinition/"+name)))))
+	}
+	return list
+}
+
+// smartConfiguration answers .well-known/smart-configuration, which repeats
+// the CapabilityStatement's endpoints and names the key set (protocol 1.1).
+func (s *Server) smartConfiguration(w http.ResponseWriter, _ *http.Request) error {
+	writeJSON(w, http.StatusOK, map[string]any{
+		"issuer":                                s.issuer.Name(),
+		"jwks_uri":                              s.cfg.Root + "/auth/auth_key",
+		"token_endpoint":                        s.cfg.Root + "/auth/token",
+		"grant_types_supported":                 []string{"client_credentials"},
+		"token_endpoint_auth_methods_supported": []string{"private_key_jwt"},
+		"scopes_supported":                      []string{"patient/*.read", "user/*.read"},
+		"response_types_supported":              []string{},
+		"capabilities":                          []string{"client-confidential-asymmetric", "permission-patient", "permission-user"},
+	})
+	return nil
+}
+
+// authKey answers the public key: a JWK Set, in dialect test.fhir.org a single
+// JWK (protocol 2).
+func (s *Server) authKey(w http.ResponseWriter, r *http.Request) error {
+	body, err := s.issuer.KeySet()
+	if err != nil {
+		return err
+	}
+	media := "application/jwk-set+json"
+	if s.checks.Dialect() == check.TestFHIR {
+		media = "application/jwk+json"
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	writeBytes(w, http.StatusOK, media, body)
+	return nil
+}

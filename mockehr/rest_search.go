@@ -1,0 +1,141 @@
+package mockehr
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"example.org/ccde/mockehr/check"
+	"example.org/ccde/mockehr/fhir"
+	"example.org/ccde/mockehr/store"
+)
+
+// search answers GET [base]/[type]?.. and POST [base]/[type]/_search with a
+// searchset (FHIR STU3 2.21.0.13), held to what the caller may see.
+func (s *Server) search(w http.ResponseWriter, r *http.Request) error {
+	ctx := r.Context()
+	typ := mux.Vars(r)["type"]
+	c, err := s.dataCaller(r, typ)
+	if err != nil {
+		return err
+	}
+	values := r.URL.Query()
+	if r.Method == http.MethodPost {
+		form, err := readForm(w, r)
+		if err != nil {
+			return err
+		}
+		for name, texts := range form {
+			values[name] = append(values[name], texts...)
+		}
+	}
+	bundle, err := s.searchset(ctx, c, typ, values, r.Header)
+	if err != nil {
+		return err
+	}
+	s.writeResource(w, r, http.StatusOK, bundle)
+	return nil
+}
+
+// notSearched are parameters of the request that no search parameter is.
+var notSearched = []string{"_format", "_pretty", "access_token"}
+
+// searchset is the Bundle that answers a search.
+func (s *Server) searchset(ctx context.Context, c caller, typ string, values url.Values, header http.Header) (*fhir.Object, error) {
+	for _, name := range notSearched {
+		values.Del(name)
+	}
+	for i, text := range values["_lastUpdated"] {
+		values["_lastUpdated"][i] = check.Value(ctx, s.checks, "SRC-63", check.Inputs{"_lastUpdated": text, "type": typ}, text)
+	}
+	query, err := store.ParseSearch(typ, values, strictHandling(header))
+	if err != nil {
+		return nil, err
+	}
+	scope, err := s.maySearch(ctx, c, typ)
+	if err != nil {
+		return nil, err
+	}
+	var bundle *fhir.Object
+	err = s.store.View(ctx, func(tx *store.Tx) error {
+		found, err := tx.Search(query, scope)
+		if err != nil {
+			return err
+		}
+		bundle, err = s.bundleOf(ctx, tx, c, typ, found)
+		return err
+	})
+	return bundle, err
+}
+
+func strictHandling(header http.Header) bool {
+	for _, prefer := range header.Values("Prefer") {
+		if strings.Contains(strings.ReplaceAll(prefer, " ", ""), "handling=strict") {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Server) bundleOf(ctx context.Context, tx *store.Tx, c caller, typ string, found store.Result) (*fhir.Object, error) {
+	base := s.base()
+	bundle := fhir.NewObject(
+		fhir.Member{Name: "resourceType", Value: "Bundle"},
+		fhir.Member{Name: "type", Value: "searchset"},
+		fhir.Member{Name: "total", Value: fhir.Number(strconv.Itoa(found.Total))})
+	links := []any{link("self", withQuery(base+"/"+typ, found.Self))}
+	next := check.Value(ctx, s.checks, "SRC-64", check.Inputs{"type": typ, "next": found.Next}, found.Next)
+	if next != "" {
+		following := url.Values{}
+		for name, texts := range found.Self {
+			following[name] = texts
+		}
+		following.Set(store.CursorParam, next)
+		links = append(links, link("next", withQuery(base+"/"+typ, following)))
+	}
+	bundle.Set("link", links)
+	var entries []any
+	for _, v := range found.Matches {
+		entry, err := searchEntry(base, v, "match")
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
+	}
+	for _, v := range found.Included {
+		if s.mayRead(ctx, tx, c, v) != nil {
+			continue // an include shows nothing that a read would not
+		}
+		entry, err := searchEntry(base, v, "include")
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry)
+	}
+	if len(entries) > 0 {
+		bundle.Set("entry", entries)
+	}
+	return bundle, nil
+}
+
+func searchEntry(base string, v store.Version, mode string) (*fhir.Object, error) {
+	o, err := fhir.ParseJSON(v.JSON)
+	if err != nil {
+		return nil, err
+	}
+	return fhir.NewObject(
+		fhir.Member{Name: "fullUrl", Value: base + "/" + v.Type + "/" + v.ID},
+		fhir.Member{Name: "resource", Value: o},
+		fhir.Member{Name: "search", Value: fhir.NewObject(fhir.Member{Name: "mode", Value: mode})}), nil
+}
+
+func withQuery(base string, values url.Values) string {
+	if len(values) == 0 {
+		return base
+	}
+	return base + "?" + values.Encode()
+}
