@@ -2,15 +2,22 @@
 # in the README, so that make is never needed.
 
 GO          ?= go
+RUNTIME     ?= auto
+DIALECT     ?= strict
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint bench clean
+.PHONY: help run test race lint bench image clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  RUNTIME=auto|docker|embedded and DIALECT=strict|test.fhir.org go with run."
 
-test: ## all tests: units, then again under the race detector
+run: ## the main job: a cluster of mock EHRs carries out the whole protocol; report in reports/out
+	$(GO) run ./steps/cmd/ccde certify --runtime $(RUNTIME) --dialect $(DIALECT)
+
+test: ## all tests: units, features in both runtimes and dialects, then again under the race detector
 	$(GO) test ./...
 	$(MAKE) --no-print-directory race
 
@@ -28,5 +35,9 @@ lint: ## gofmt, go vet, staticcheck and the import rules
 bench: ## benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-clean: ## removes reports and binaries
+image: ## the node's container image, ccde-mockehr:dev
+	$(GO) run ./steps/cmd/ccde image --tag ccde-mockehr:dev
+
+clean: ## removes reports, binaries and what dead runs left on the Docker engine
+	$(GO) run ./steps/cmd/ccde clean
 	rm -rf reports/out bin

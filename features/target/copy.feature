@@ -1,0 +1,108 @@
+Feature: The target EHR copies the person's record
+  Once connected, the target EHR trades JWT and authorization for an access token, asks for the person's
+  record, and keeps all of it, unchanged.
+
+  @TGT-20 @TGT-21
+  Scenario: The target EHR asks for its access token as the protocol says
+    Given the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then it asked the source EHR for an access token, in the right form
+    And it presented the very JWT that was authorized
+
+  @TGT-22
+  Scenario: The access token goes in a header, with each request
+    Given the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then each request for data carried the access token as a Bearer, and no URL did
+
+  @TGT-23
+  Scenario: JWT, authorization and access token go nowhere else
+    Given the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then it showed no secret to anyone but whom it is for
+
+  @TGT-23
+  Scenario: JWT and authorization go to the token endpoint that the source EHR's metadata names
+    Given the source EHR's metadata names the token endpoint of the second source EHR
+    And the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then it asked the second source EHR for an access token, and the source EHR for none
+
+  @TGT-23
+  Scenario: The access token is not taken along to another host
+    Given the source EHR's next link of "/r3/Condition" leads to the second source EHR
+    And the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then it showed no secret to the second source EHR
+
+  @TGT-23
+  Scenario: A redirect does not take the access token along
+    Given the source EHR redirects "/r3/Condition" to the second source EHR
+    And the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then it showed no secret to the second source EHR
+
+  @TGT-24
+  Scenario: The target EHR asks for the whole first-connection set
+    Given the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then it asked for all that Sync for Science names
+
+  @TGT-24
+  Scenario: The target EHR asks for what the scopes allow
+    Given the person has authorized the target EHR at the source EHR for "user/Patient.read user/Observation.read user/Condition.read"
+    And the person has connected them
+    When the copying comes to rest
+    Then it asked for all that Sync for Science names, as far as the scopes go
+
+  @TGT-25
+  Scenario: The target EHR turns every page
+    Given the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then it followed every next link to the end
+    And the target EHR holds what the source EHR gave
+
+  @TGT-26
+  Scenario: The target EHR holds the record, unchanged
+    Given the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then the target EHR holds what the source EHR gave
+
+  @TGT-26
+  Scenario: The target EHR holds what the record refers to, and its references lead there
+    Given the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then the target EHR holds what the source EHR gave
+    And each reference between copies leads to the copy
+
+  @TGT-33
+  Scenario Outline: An answer that is <fault> fails that query, and nothing else
+    Given the source EHR answers "/r3/Condition" with <fault>
+    And the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then the rest of the record was copied
+    And the connection says what went wrong
+
+    Examples:
+      | fault                   |
+      | half a Bundle           |
+      | a page of HTML          |
+      | a resource of no Bundle |
+      | a Bundle of another type |
+      | an empty answer         |
+
+  @TGT-33
+  Scenario: Pages in a circle come to an end
+    Given the source EHR's pages of "/r3/Condition" lead in a circle
+    And the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then the rest of the record was copied
+
+  @TGT-32
+  Scenario: Two connections of two patients are kept apart
+    Given the person has connected the target EHR to the source EHR
+    And the other patient has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then the target EHR holds what the source EHR gave of the patient
+    And the target EHR holds what the source EHR gave of the other patient
+    And each patient's record was asked for with that patient's access token

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"example.org/ccde/mockehr/cluster"
+	"example.org/ccde/reports"
+	"example.org/ccde/steps/suite"
+)
+
+func call(t *testing.T, env map[string]string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	code = execute(streams{out: &o, err: &e, env: func(name string) string { return env[name] }}, args)
+	return code, o.String(), e.String()
+}
+
+func TestBadUsage(t *testing.T) {
+	report := filepath.Join(t.TempDir(), "report")
+	cases := []struct {
+		args string
+		env  map[string]string
+		want string
+	}{
+		{"bogus", nil, `command "bogus" is unknown`},
+		{"certify x", nil, `takes no argument, but got "x"`},
+		{"certify --bogus", nil, "see \"ccde certify --help\""},
+		{"certify --runtime podman", nil, "give auto, docker or embedded"},
+		{"certify", map[string]string{"CCDE_DIALECT": "x"}, `CCDE_DIALECT "x" is unknown; give strict or test.fhir.org`},
+		{"certify", map[string]string{"CCDE_DOCKER": "x"}, `give require, auto or off`},
+		{"certify --quiet --verbose", nil, "give one of them"},
+		{"certify --concurrency -1", nil, "give 1 or more"},
+		{"certify --tags @nothing --report " + report, nil, "no scenario selected out of"},
+		{"certify --tags (@a --report " + report, nil, "a closing parenthesis is missing"},
+		{"certify --report /dev/null/x", nil, "--report DIR"},
+		{"up --nodes a,,b", nil, "a name is missing"},
+		{"up --nodes a,a", nil, "twice"},
+		{"up --nodes 0", nil, "give 1 to 26"},
+		{"steps x", nil, "takes no argument"},
+	}
+	for _, c := range cases {
+		code, out, errs := call(t, c.env, strings.Fields(c.args)...)
+		assert.Equal(t, reports.ExitUsage, code, c.args)
+		assert.Contains(t, errs, c.want, c.args)
+		assert.Empty(t, out, c.args)
+		assert.NotContains(t, errs, "Usage:", "the error itself names the fix")
+	}
+}
+
+func TestCodeOf(t *testing.T) {
+	cases := []struct {
+		err  error
+		want int
+	}{
+		{nil, 0},
+		{exit{code: 1}, 1},
+		{fmt.Errorf("in the end: %w", exit{4, errors.New("stale")}), 4},
+		{usage("bad"), 2},
+		{&suite.UsageError{Err: errors.New("bad")}, 2},
+		{errors.New("Docker is required"), 3},
+	}
+	for _, c := range cases {
+		assert.Equal(t, c.want, codeOf(c.err), "%v", c.err)
+	}
+}
+
+func TestHelpNamesExitCodesAndEnvironment(t *testing.T) {
+	code, out, _ := call(t, nil, "certify", "--help")
+	assert.Zero(t, code)
+	for _, want := range []string{"Exit codes", "CCDE_RUNTIME", "CCDE_DOCKER", "CCDE_DIALECT", "CCDE_REPORT", "Examples:"} {
+		assert.Contains(t, out, want)
+	}
+	for _, name := range []string{"", "up", "steps", "requirements", "clean", "version"} {
+		code, out, _ := call(t, nil, strings.Fields(name+" --help")...)
+		assert.Zero(t, code, name)
+		assert.Contains(t, out, "Examples:", name)
+	}
+}
+
+func TestLists(t *testing.T) {
+	code, out, errs := call(t, nil, "steps", "--json")
+	require.Zero(t, code, errs)
+	var docs []struct{ Topic, Pattern, Doc string }
+	require.NoError(t, json.Unmarshal([]byte(out), &docs))
+	require.NotEmpty(t, docs)
+	code, out, _ = call(t, nil, "steps")
+	require.Zero(t, code)
+	for _, d := range docs {
+		assert.Contains(t, out, d.Pattern)
+		assert.NotEmpty(t, d.Doc, d.Pattern)
+	}
+	code, out, errs = call(t, nil, "requirements", "--json")
+	require.Zero(t, code, errs)
+	var reqs []suite.Requirement
+	require.NoError(t, json.Unmarshal([]byte(out), &reqs))
+	assert.Len(t, reqs, 123)
+	code, out, _ = call(t, nil, "requirements", "--verbose")
+	require.Zero(t, code)
+	assert.Contains(t, out, "SRC-14  SHALL")
+	code, out, _ = call(t, nil, "version")
+	assert.Zero(t, code)
+	assert.Contains(t, out, "ccde ")
+}
+
+func TestNodeNames(t *testing.T) {
+	names, err := nodeNames("3")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a", "b", "c"}, names)
+	names, err = nodeNames("source, target")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"source", "target"}, names)
+}
+
+func TestNodesAsJSON(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, printJSON(&b, []cluster.Node{{Name: "a", FHIR: "http://a/r3", ControlURL: "http://c", Secret: "s"}}, "c", "d"))
+	assert.JSONEq(t, `{"nodes":[{"name":"a","fhir":"http://a/r3","control":"http://c","secret":"s"}],"consumer":"c","admin":"d"}`, b.String())
+}
+
+func TestProgressIsNeverSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		p := newProgress(&b, func(string) string { return "" }, false, false)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		p.mu.Lock()
+		assert.Contains(t, b.String(), "starting · 1 s")
+		b.Reset()
+		p.mu.Unlock()
+		sc := &reports.Scenario{Name: "target copies every page", Verdict: reports.Failed}
+		p.event(suite.Event{Kind: suite.RuntimeChosen, Message: "runtime embedded", Total: 80})
+		p.event(suite.Event{Kind: suite.Started, Scenario: sc, Total: 80, Done: 11, Running: []string{sc.Name}})
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		p.mu.Lock()
+		assert.Contains(t, b.String(), "11 of 80 · target copies every page · ")
+		p.mu.Unlock()
+		p.event(suite.Event{Kind: suite.Finished, Scenario: sc, Total: 80, Done: 12})
+		p.close()
+		assert.Contains(t, b.String(), "12 of 80 · target copies every page · failed\n")
+		assert.True(t, strings.HasPrefix(b.String(), "runtime embedded\n"))
+	})
+}
+
+func TestProgressOnATerminal(t *testing.T) {
+	var b bytes.Buffer
+	p := newProgress(&b, func(name string) string { return map[string]string{"COLUMNS": "30"}[name] }, false, false)
+	p.mu.Lock()
+	p.terminal = true
+	p.mu.Unlock()
+	sc := &reports.Scenario{Name: "target copies every page, and then some more", Verdict: reports.Passed}
+	p.event(suite.Event{Kind: suite.Started, Scenario: sc, Total: 80, Running: []string{sc.Name}})
+	p.event(suite.Event{Kind: suite.Finished, Scenario: sc, Total: 80, Done: 1})
+	p.close()
+	assert.NotContains(t, b.String(), "\n", "one line that is written over")
+	for _, line := range strings.Split(b.String(), "\r") {
+		assert.LessOrEqual(t, len([]rune(line)), 29)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	run := &reports.Run{Requirements: []reports.Requirement{{ID: "SRC-14", Role: "source", Level: "SHALL"}}, Scenarios: []reports.Scenario{{
+		Name: "Consent is not active", URI: "source/authorize.feature", Line: 7, Role: "source", Requirements: []string{"SRC-14"}, Verdict: "failed",
+		Findings:  []reports.Finding{{ID: "SRC-14", Level: "SHALL", Verdict: "failed", Expected: "an error", Found: "200", Exchanges: []int{2}}},
+		Exchanges: []reports.Exchange{{Seq: 2, From: "person's app", To: "source", Method: "POST", URL: "http://x/r3/Consent/1/$authorize", Status: 200, ResponseBody: `{"a": 1}`}},
+	}}}
+	run.RollUp()
+	var b bytes.Buffer
+	summarize(&b, run)
+	for _, want := range []string{"FAILED: Consent is not active", "source/authorize.feature:7", "expected: an error", "found:    200",
+		"> POST http://x/r3/Consent/1/$authorize", "< 200", `< {"a": 1}`, "Source EHR", "Not conformant. 1 scenarios, 1 requirements"} {
+		assert.Contains(t, b.String(), want)
+	}
+}

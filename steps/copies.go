@@ -1,0 +1,354 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"example.org/ccde/mockehr/control"
+	"example.org/ccde/mockehr/fhir"
+	"example.org/ccde/steps/judge"
+)
+
+func copiesSteps() []step {
+	return []step{
+		{`{role} holds what {role} gave`, "Reads the copy back and compares it with all that the source gave: contents, and references as one mapping (protocol 1.5). Judges TGT-26, or the scenario's own id.",
+			`Then the target EHR holds what the source EHR gave`, (*world).holds},
+		{`{role} holds what {role} gave, each once`, "The same, and nothing twice.",
+			`And the target EHR holds what the source EHR gave, each once`, (*world).holdsOnce},
+		{`{role} holds what {role} gave of {who}`, "The same for one patient.",
+			`And the target EHR holds what the source EHR gave of the other patient`, (*world).holdsOf},
+		{`each reference between copies leads to the copy`, "No copy refers to an original that was copied too. Judges TGT-26.",
+			`And each reference between copies leads to the copy`, (*world).referencesLead},
+		{`{role} holds the new result, once`, "The laboratory result that was recorded last is there, in one copy. Judges TGT-27, or the scenario's own id.",
+			`Then the target EHR holds the new result, once`, (*world).holdsNews},
+		{`{role} does not hold the new result`, "It is not there. Judges the scenario's first id.",
+			`And the target EHR does not hold the new result`, (*world).lacksNews},
+		{`{role} does not hold the new result, unless {excuse}`, "The same, where a row of the dialect tables may excuse it.",
+			`Then the target EHR does not hold the new result, unless a withdrawn Consent runs on there`, (*world).lacksNewsUnless},
+		{`the copy of the patient is at {role}`, "Finds the copy; {copy} is its id from here on. Judges TGT-26.",
+			`Then the copy of the patient is at the target EHR`, (*world).copyIsAt},
+		{`the rest of the record was copied`, "All that the source gave in good answers is held. Judges TGT-33.",
+			`Then the rest of the record was copied`, (*world).restWasCopied},
+		{`the connection says what went wrong`, "The connection has a message, where the target tells how copying goes. Judges TGT-33.",
+			`And the connection says what went wrong`, (*world).saysWhatWentWrong},
+		{`{role} holds a record of {who}`, "Loads a small record of a new patient into the mock.",
+			`Given the target EHR holds a record of the patient "zoe"`, (*world).loadRecord},
+		{`a new laboratory result of {who} is recorded at {role}`, "Creates an Observation at the EHR, as its administrator.",
+			`When a new laboratory result of the patient is recorded at the source EHR`, (*world).recordNews},
+		{`a Condition of {who} is changed at {role}`, "Updates one at the EHR, as its administrator.",
+			`When a Condition of the patient is changed at the source EHR`, (*world).changeCondition},
+	}
+}
+
+// between is the passage from one EHR to another, of a patient or the only one.
+func (w *world) between(ctx context.Context, target, source, who string) (*passage, error) {
+	to, err := w.role(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	from, err := w.role(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	id, _ := w.patientOf(who)
+	if who == "the copy" {
+		for _, f := range w.flows {
+			if f.copy != "" && f.target == from {
+				id = f.copy
+			}
+		}
+	}
+	for _, patient := range []string{id, w.env.patient()} {
+		if f := w.flows[flowKey(patient, from, to)]; f != nil && patient != "" {
+			return f, nil
+		}
+	}
+	return nil, fmt.Errorf("no record was moved from %s to %s", from.title(), to.title())
+}
+
+func (w *world) holds(ctx context.Context, target, source string) error {
+	return w.holdsCopy(ctx, target, source, "", false)
+}
+
+func (w *world) holdsOnce(ctx context.Context, target, source string) error {
+	return w.holdsCopy(ctx, target, source, "", true)
+}
+
+func (w *world) holdsOf(ctx context.Context, target, source, who string) error {
+	return w.holdsCopy(ctx, target, source, who, false)
+}
+
+func (w *world) holdsCopy(ctx context.Context, target, source, who string, once bool) error {
+	f, err := w.between(ctx, target, source, who)
+	if err != nil {
+		return err
+	}
+	_, data, err := w.passageRequests(ctx, f)
+	if err != nil {
+		return err
+	}
+	given := w.given(data)
+	if len(given.nodes) == 0 {
+		return w.rec.Fail("TGT-24", "requests for the record that the source can answer", fmt.Sprintf("%d requests for data, and nothing given", len(data)))
+	}
+	return w.sameAs(ctx, f, given, once)
+}
+
+func (w *world) sameAs(ctx context.Context, f *passage, given *graph, once bool) error {
+	copied, err := w.copied(ctx, f)
+	if err != nil || f.copy == "" {
+		return err
+	}
+	if d := compare(given, copied, once); d != (difference{}) {
+		return w.rec.Fail(w.copyJudge(), d.expected, d.found)
+	}
+	w.passIfAsked(w.copyJudge())
+	return nil
+}
+
+func (w *world) referencesLead(ctx context.Context) error {
+	f, _, data, err := w.ofFlow(ctx)
+	if err != nil {
+		return err
+	}
+	given := w.given(data)
+	copied, err := w.copied(ctx, f)
+	if err != nil || f.copy == "" {
+		return err
+	}
+	for _, key := range copied.order {
+		stray := ""
+		fhir.EachReference(copied.nodes[key].resource, func(r fhir.Reference) {
+			if base, typ, id, _, ok := fhir.SplitReference(r.Value); ok && base == f.source.fhir && given.nodes[typ+"/"+id] != nil {
+				stray = r.Value
+			}
+		})
+		if stray != "" {
+			return w.rec.Fail("TGT-26", key+" refers to the copy of what was copied", "it refers to the original, "+stray)
+		}
+	}
+	return nil
+}
+
+func (w *world) copyIsAt(ctx context.Context, title string) error {
+	if _, err := w.role(ctx, title); err != nil {
+		return err
+	}
+	return w.findCopy(ctx, w.flow)
+}
+
+func (w *world) restWasCopied(ctx context.Context) error {
+	f, _, data, err := w.ofFlow(ctx)
+	if err != nil {
+		return err
+	}
+	types, err := w.typesOf(ctx, f.source)
+	if err != nil {
+		return err
+	}
+	for _, q := range s4sQueries {
+		if q.optional || q.typ == "Condition" || !contains(types, q.typ) {
+			continue
+		}
+		found := false
+		for _, e := range data {
+			path, _ := e.below()
+			found = found || e.Status == http.StatusOK && q.asked(strings.TrimSuffix(path, "/_search"), e.query(), f.patient)
+		}
+		if !found {
+			return w.rec.Fail(w.subject, "the other queries asked all the same: "+q.path(f.patient), "no such request")
+		}
+	}
+	var good []seen
+	for _, e := range data {
+		if !e.matches("/Condition") {
+			good = append(good, e)
+		}
+	}
+	rest := w.given(good)
+	rest.open = "Condition" // of a query that failed half-way some may be held
+	return w.sameAs(ctx, f, rest, false)
+}
+
+func contains(list []string, text string) bool {
+	for _, one := range list {
+		if one == text {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *world) saysWhatWentWrong(ctx context.Context) error {
+	if w.flow.connection == "" {
+		return nil // it does not tell how copying goes (TGT-40)
+	}
+	if err := w.asksStatus(ctx); err != nil {
+		return err
+	}
+	if a := w.last; a.Status == http.StatusOK && textParameter(a.json(), "message") == "" {
+		return w.fail(a, w.subject, "a message that says what went wrong", a.is())
+	}
+	return nil
+}
+
+// loadRecord makes a record that no other node has: its texts name the node.
+func (w *world) loadRecord(ctx context.Context, title, who string) error {
+	n, err := w.controlled(ctx, title)
+	if err != nil {
+		return err
+	}
+	id, _ := w.patientOf(who)
+	if err := n.control.Load(ctx, []byte(strings.NewReplacer("{id}", id, "{node}", n.name).Replace(smallRecord))); err != nil {
+		return fmt.Errorf("%s: %w", n.title(), err)
+	}
+	return nil
+}
+
+const smallRecord = `{"resourceType": "Bundle", "type": "collection", "entry": [
+ {"resource": {"resourceType": "Organization", "id": "{id}-org", "name": "Clinic of {id} at {node}"}},
+ {"resource": {"resourceType": "Practitioner", "id": "{id}-doc", "name": [{"family": "Doctor of {id} at {node}"}]}},
+ {"resource": {"resourceType": "Patient", "id": "{id}", "name": [{"family": "{id}", "given": ["of {node}"]}], "gender": "other", "birthDate": "1985-02",
+   "managingOrganization": {"reference": "Organization/{id}-org"}, "generalPractitioner": [{"reference": "Practitioner/{id}-doc"}]}},
+ {"resource": {"resourceType": "Condition", "id": "{id}-condition", "clinicalStatus": "active", "code": {"text": "Hay fever, says {node}"},
+   "subject": {"reference": "Patient/{id}"}, "asserter": {"reference": "Practitioner/{id}-doc"}}},
+ {"resource": {"resourceType": "Observation", "id": "{id}-weight", "status": "final",
+   "category": [{"coding": [{"system": "http://hl7.org/fhir/observation-category", "code": "vital-signs"}]}],
+   "code": {"coding": [{"system": "http://loinc.org", "code": "29463-7"}], "text": "Weight, says {node}"},
+   "subject": {"reference": "Patient/{id}"}, "effectiveDateTime": "2017-08",
+   "valueQuantity": {"value": 71.50, "unit": "kg", "system": "http://unitsofmeasure.org", "code": "kg"}}},
+ {"resource": {"resourceType": "Observation", "id": "{id}-smoking", "status": "final",
+   "category": [{"coding": [{"system": "http://hl7.org/fhir/observation-category", "code": "social-history"}]}],
+   "code": {"coding": [{"system": "http://loinc.org", "code": "72166-2"}]}, "subject": {"reference": "Patient/{id}"},
+   "valueCodeableConcept": {"text": "Never smoker, says {node}"}}}]}`
+
+// newsSystem is the system of the identifier of what a scenario records.
+const newsSystem = "urn:ccde:news"
+
+func (w *world) recordNews(ctx context.Context, who, title string) error {
+	n, err := w.role(ctx, title)
+	if err != nil {
+		return err
+	}
+	if n.control == nil {
+		return w.unjudged(n.title() + " is an outside system; nothing is recorded there")
+	}
+	id, _ := w.patientOf(who)
+	value := randomText(8)
+	body := fmt.Sprintf(`{"resourceType": "Observation", "identifier": [{"system": %q, "value": %q}], "status": "final",
+ "category": [{"coding": [{"system": "http://hl7.org/fhir/observation-category", "code": "laboratory"}]}],
+ "code": {"coding": [{"system": "http://loinc.org", "code": "2093-3"}], "text": "Cholesterol"},
+ "subject": {"reference": "Patient/%s"}, "effectiveDateTime": "2017-09-08T09:30:00+02:00",
+ "valueQuantity": {"value": 5.20, "unit": "mmol/L", "system": "http://unitsofmeasure.org", "code": "mmol/L"}}`, newsSystem, value, id)
+	a, err := w.ask(ctx, call{kind: aWrite, from: "the administrator", bearer: n.admin, to: n, method: http.MethodPost,
+		url: n.fhir + "/Observation", header: fhirJSON(), body: []byte(body)})
+	if err != nil {
+		return err
+	}
+	if a.Status != http.StatusCreated {
+		return fmt.Errorf("%s did not take a new Observation: %s", n.title(), a.is())
+	}
+	w.news["news"], w.news["patient"] = value, id
+	return nil
+}
+
+func (w *world) changeCondition(ctx context.Context, who, title string) error {
+	n, err := w.controlled(ctx, title)
+	if err != nil {
+		return err
+	}
+	id, _ := w.patientOf(who)
+	all, err := w.search(ctx, n, "the administrator", n.admin, "Condition?patient="+id)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("%s has no Condition of %s", n.title(), id)
+	}
+	o := all[0]
+	o.Set("note", []any{fhir.NewObject(fhir.Member{Name: "text", Value: "Looked at again: " + randomText(4)})})
+	return w.put(ctx, n, o)
+}
+
+// newsAt are the copies of the news at a node.
+func (w *world) newsAt(ctx context.Context, title string) (int, error) {
+	n, err := w.role(ctx, title)
+	if err != nil {
+		return 0, err
+	}
+	value, _ := w.news["news"].(string)
+	var f *passage
+	for _, one := range w.flows {
+		if one.target == n {
+			f = one
+		}
+	}
+	if f == nil || value == "" {
+		return 0, fmt.Errorf("no record was moved to %s, or nothing new was recorded", n.title())
+	}
+	if f.copy == "" {
+		if err := w.findCopy(ctx, f); err != nil || f.copy == "" {
+			return 0, err
+		}
+	}
+	all, err := w.search(ctx, n, "the administrator", n.readback, "Observation?category=laboratory&patient="+f.copy+"&_count=200")
+	if err != nil {
+		return 0, err
+	}
+	count := 0
+	for _, o := range all {
+		for _, i := range o.Objects("identifier") {
+			if i.Text("system") == newsSystem && i.Text("value") == value {
+				count++
+			}
+		}
+	}
+	return count, nil
+}
+
+func (w *world) holdsNews(ctx context.Context, title string) error {
+	count, err := w.newsAt(ctx, title)
+	if err != nil {
+		return err
+	}
+	if count != 1 {
+		return w.rec.Fail(w.subject, "the new result at "+roleTitle(title)+", once", fmt.Sprintf("%d of it", count))
+	}
+	return nil
+}
+
+func (w *world) lacksNews(ctx context.Context, title string) error { return w.lacks(ctx, title, nil) }
+
+func (w *world) lacksNewsUnless(ctx context.Context, title, excuse string) error {
+	row := excuses[excuse]
+	return w.lacks(ctx, title, &row)
+}
+
+func (w *world) lacks(ctx context.Context, title string, row *judge.Row) error {
+	count, err := w.newsAt(ctx, title)
+	if err != nil || count == 0 {
+		return err
+	}
+	expected, found := "nothing of what was recorded after the end", fmt.Sprintf("the new result, at %s", roleTitle(title))
+	if row == nil {
+		return w.rec.Fail(w.subject, expected, found)
+	}
+	for _, id := range w.ids {
+		if err := w.rec.Form(id, *row, false, expected, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func roleTitle(title string) string { return (&node{name: roleName(title)}).title() }
+
+// rule adds a rule to a node.
+func (w *world) rule(ctx context.Context, n *node, r control.Rule) error {
+	if _, err := n.control.AddRule(ctx, r); err != nil {
+		return fmt.Errorf("%s: %w", n.title(), err)
+	}
+	return nil
+}

@@ -1,0 +1,443 @@
+package steps
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"example.org/ccde/mockehr/fhir"
+)
+
+func dataSteps() []step {
+	return []step{
+		{`the answer is the whole of it`, "Follows the last search's pages and compares them with what the administrator finds of that type: that patient's, all of it, nobody else's. Judges the scenario's first id.",
+			`Then the answer is the whole of it`, (*world).isWhole},
+		{`the answer is the whole of it, each resource once`, "The same, and no resource on two pages.",
+			`And the answer is the whole of it, each resource once`, (*world).isWholeOnce},
+		{`no page has more than {int}`, "Follows the last search's pages. Judges SRC-64.",
+			`Then no page has more than 7`, (*world).pagesAtMost},
+		{`the application reads the medications at {role}, as its CapabilityStatement lists them`, "Asks for each listed medication type; one at least must be. Judges SRC-54.",
+			`When the application reads the medications at the source EHR, as its CapabilityStatement lists them`, (*world).readsMedications},
+		{`each answer is the whole of it`, "As \"the answer is the whole of it\", for each answer of the step before.",
+			`Then each answer is the whole of it`, (*world).eachIsWhole},
+		{`the content of each document can be read`, "Every attachment has its data, or a URL that can be read. Judges SRC-60.",
+			`And the content of each document can be read`, (*world).documentsReadable},
+		{`the application parts its "{query}" at {role} by _lastUpdated`, "Finds an instant with something older and something newer, and asks for what is newer.",
+			`When the application parts its "Condition?patient={patient}" at the source EHR by _lastUpdated`, (*world).partsByTime},
+		{`what is newer than the instant is found, and only that`, "Judges SRC-63.",
+			`Then what is newer than the instant is found, and only that`, (*world).newerOnly},
+		{`what is newer than {duration} ago is that result only`, "Repeats the last search with _lastUpdated=gt. Judges SRC-63.",
+			`Then what is newer than half an hour ago is that result only`, (*world).newsOnly},
+		{`the application reads the whole record at {role}`, "All Sync for Science queries, with the access token.",
+			`When the application reads the whole record at the source EHR`, (*world).readsRecord},
+		{`all that it shows is valid`, "Every resource has an id and is valid STU3. Judges SRC-65.",
+			`Then all that it shows is valid`, (*world).allValid},
+		{`its references resolve`, "Each reference to the EHR itself, of a type that it lists, can be read; another patient's aside. Judges SRC-65.",
+			`And its references resolve`, (*world).referencesResolve},
+		{`it is an STU3 CapabilityStatement that lists the types of Sync for Science`, "Judges SRC-50.",
+			`And it is an STU3 CapabilityStatement that lists the types of Sync for Science`, (*world).isCapable},
+		{`it names the token endpoint`, "oauth-uris in rest.security. Judges SRC-50.",
+			`And it names the token endpoint`, (*world).namesToken},
+	}
+}
+
+// wholeOf judges that a search's pages together are all that the patient has of
+// what was asked for, and nothing else.
+func (w *world) wholeOf(ctx context.Context, a *answer, once bool) error {
+	if a == nil || a.call.kind != aRead {
+		return fmt.Errorf("nothing was searched yet")
+	}
+	pages, err := w.pages(ctx, a.call.to, a.call.from, a.call.bearer, a.call.url)
+	if err != nil {
+		return err
+	}
+	var got []*fhir.Object
+	seenBefore := map[string]bool{}
+	for _, p := range pages {
+		for _, o := range entries(p.resource(), "match") {
+			key := o.Type() + "/" + o.ID()
+			if seenBefore[key] && once {
+				return w.fail(p, "SRC-64", "each resource once", key+" again")
+			}
+			seenBefore[key] = true
+			got = append(got, o)
+		}
+	}
+	u, err := url.Parse(a.call.url)
+	if err != nil {
+		return err
+	}
+	q := u.Query()
+	for _, o := range got {
+		if !fits(o, u.Path, q, a.call.flow.patient, a.call.to.fhir) {
+			return w.fail(a, w.subject, "only what "+a.call.url+" asks for", o.Type()+"/"+o.ID())
+		}
+	}
+	all, err := w.all(ctx, a.call.to, typeIn(u.Path))
+	if err != nil {
+		return err
+	}
+	for _, o := range all {
+		if key := o.Type() + "/" + o.ID(); fits(o, u.Path, q, a.call.flow.patient, a.call.to.fhir) && !seenBefore[key] {
+			return w.fail(a, w.subject, "all of the patient's, among them "+key, fmt.Sprintf("%d resources on %d pages without it", len(got), len(pages)))
+		}
+	}
+	if len(got) == 0 && !w.rec.Judged(w.subject) {
+		w.rec.Pass(w.subject, "the patient has none of "+a.call.url+": completeness was not seen")
+	}
+	return nil
+}
+
+// all is every resource of a type, as the administrator finds them; none where
+// no bearer does.
+func (w *world) all(ctx context.Context, n *node, typ string) ([]*fhir.Object, error) {
+	if n.admin == "" {
+		return nil, nil
+	}
+	return w.search(ctx, n, "the administrator", n.admin, typ+"?_count=200")
+}
+
+func typeIn(path string) string {
+	_, typ, _ := cutLast(path, "/")
+	return typ
+}
+
+// fits says whether a resource is what an S4S query asks for.
+func fits(o *fhir.Object, path string, q url.Values, patient, base string) bool {
+	if o.Type() != typeIn(path) || !slices.Contains(fhir.CompartmentPatients(o, base), patient) {
+		return false
+	}
+	if c := q.Get("category"); c != "" && !slices.ContainsFunc(o.Objects("category"), func(cc *fhir.Object) bool { return coded(cc, c) }) {
+		return false
+	}
+	if c := q.Get("code"); c != "" && !coded(o.Child("code"), c) {
+		return false
+	}
+	return true
+}
+
+// coded says whether a CodeableConcept has a code, or system|code.
+func coded(cc *fhir.Object, want string) bool {
+	return slices.ContainsFunc(cc.Objects("coding"), func(c *fhir.Object) bool {
+		return c.Text("code") == want || c.Text("system")+"|"+c.Text("code") == want
+	})
+}
+
+func (w *world) isWhole(ctx context.Context) error     { return w.wholeOf(ctx, w.last, false) }
+func (w *world) isWholeOnce(ctx context.Context) error { return w.wholeOf(ctx, w.last, true) }
+
+func (w *world) eachIsWhole(ctx context.Context) error {
+	for _, a := range w.set {
+		if err := w.wholeOf(ctx, a, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *world) pagesAtMost(ctx context.Context, most string) error {
+	a := w.last
+	pages, err := w.pages(ctx, a.call.to, a.call.from, a.call.bearer, a.call.url)
+	if err != nil {
+		return err
+	}
+	for _, p := range pages {
+		if n := len(entries(p.resource(), "match")); n > number(most) {
+			return w.fail(p, "SRC-64", "at most "+most+" matches on a page", fmt.Sprintf("%d", n))
+		}
+	}
+	if len(pages) < 2 {
+		return w.unjudged(fmt.Sprintf("the patient has too few resources for a second page of %s", most))
+	}
+	return nil
+}
+
+func (w *world) readsMedications(ctx context.Context, title string) error {
+	n, err := w.role(ctx, title)
+	if err != nil {
+		return err
+	}
+	types, err := w.typesOf(ctx, n)
+	if err != nil {
+		return err
+	}
+	var paths []string
+	for _, typ := range medications {
+		if slices.Contains(types, typ) {
+			paths = append(paths, typ+"?patient="+w.flow.patient)
+		}
+	}
+	if len(paths) == 0 {
+		return w.rec.Fail("SRC-54", "one of "+strings.Join(medications, ", ")+" in the CapabilityStatement", "none")
+	}
+	return w.readEach(ctx, n, paths)
+}
+
+func (w *world) documentsReadable(ctx context.Context) error {
+	a := w.last
+	for _, o := range entries(a.resource(), "match") {
+		for _, content := range o.Objects("content") {
+			attachment, key := content.Child("attachment"), o.Type()+"/"+o.ID()
+			if data := attachment.Text("data"); data != "" {
+				if _, err := base64.StdEncoding.DecodeString(data); err != nil {
+					return w.fail(a, "SRC-60", "attachment.data of "+key+" in base64", err.Error())
+				}
+				continue
+			}
+			place := attachment.Text("url")
+			if place == "" {
+				return w.fail(a, "SRC-60", "data or url in the attachment of "+key, "neither")
+			}
+			if !strings.Contains(place, "://") {
+				place = a.call.to.fhir + "/" + place
+			}
+			if !strings.HasPrefix(place, a.call.to.fhir+"/") {
+				continue // elsewhere, where this token counts for nothing
+			}
+			read, err := w.ask(ctx, call{kind: aRead, from: a.call.from, bearer: a.call.bearer, to: a.call.to, method: http.MethodGet, url: place, flow: a.call.flow})
+			if err != nil {
+				return err
+			}
+			if read.Status != http.StatusOK || len(read.Body) == 0 {
+				return w.fail(read, "SRC-60", "the content of "+key, read.is())
+			}
+		}
+	}
+	return nil
+}
+
+// parted is a search that was asked again for what is newer than an instant.
+type parted struct {
+	instant time.Time
+	newer   []string
+	search  *answer
+}
+
+func updated(o *fhir.Object) time.Time {
+	t, err := time.Parse(time.RFC3339, o.Text("meta", "lastUpdated"))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+func (w *world) partsByTime(ctx context.Context, query, title string) error {
+	n, err := w.role(ctx, title)
+	if err != nil {
+		return err
+	}
+	path, err := w.expand(ctx, query)
+	if err != nil {
+		return err
+	}
+	c, err := w.appCall(n, http.MethodGet, n.fhir+"/"+escape(path))
+	if err != nil {
+		return err
+	}
+	for try := range 2 {
+		all, err := w.search(ctx, n, c.from, c.bearer, escape(path))
+		if err != nil {
+			return err
+		}
+		if instant, newer, ok := part(all); ok {
+			c.url += "&_lastUpdated=gt" + url.QueryEscape(instant.UTC().Format("2006-01-02T15:04:05.000Z"))
+			if err := w.attempt(ctx, c); err != nil {
+				return err
+			}
+			w.news["parted"] = parted{instant, newer, w.last}
+			return nil
+		}
+		if try > 0 || len(all) < 2 || n.control == nil || !w.ours() {
+			break
+		}
+		// All came at once: one of them is touched later.
+		if err := w.pass(ctx, time.Minute); err != nil {
+			return err
+		}
+		o := all[0]
+		o.Set("language", "en")
+		if err := w.put(ctx, n, o); err != nil {
+			return err
+		}
+	}
+	return w.unjudged("no two resources of " + query + " were updated a second or more apart")
+}
+
+// part finds an instant in the middle of a gap of a second or more.
+func part(all []*fhir.Object) (instant time.Time, newer []string, ok bool) {
+	sorted := slices.Clone(all)
+	slices.SortFunc(sorted, func(a, b *fhir.Object) int { return updated(a).Compare(updated(b)) })
+	for i := 1; i < len(sorted); i++ {
+		before, after := updated(sorted[i-1]), updated(sorted[i])
+		if before.IsZero() || after.Sub(before) < time.Second {
+			continue
+		}
+		for _, o := range sorted[i:] {
+			newer = append(newer, o.Type()+"/"+o.ID())
+		}
+		return before.Add(after.Sub(before) / 2).Truncate(time.Millisecond), newer, true
+	}
+	return time.Time{}, nil, false
+}
+
+func (w *world) newerOnly(ctx context.Context) error {
+	p, ok := w.news["parted"].(parted)
+	if !ok {
+		return fmt.Errorf("nothing was parted")
+	}
+	return w.foundOnly(ctx, p.search, p.newer)
+}
+
+// foundOnly judges that a search gives just these resources.
+func (w *world) foundOnly(ctx context.Context, a *answer, want []string) error {
+	pages, err := w.pages(ctx, a.call.to, a.call.from, a.call.bearer, a.call.url)
+	if err != nil {
+		return err
+	}
+	var got []string
+	for _, p := range pages {
+		for _, o := range entries(p.resource(), "match") {
+			got = append(got, o.Type()+"/"+o.ID())
+		}
+	}
+	if missing, extra := unlike(want, got); len(missing)+len(extra) > 0 {
+		return w.fail(a, "SRC-63", fmt.Sprintf("what is newer: %d resources", len(want)), fmt.Sprintf("%d; missing %v, too old %v", len(got), missing, extra))
+	}
+	return nil
+}
+
+func (w *world) newsOnly(ctx context.Context, ago string) error {
+	by, err := parseDuration(ago)
+	if err != nil {
+		return err
+	}
+	a := w.last
+	now, err := w.now(ctx, a.call.to)
+	if err != nil {
+		return err
+	}
+	c := a.call
+	c.url += "&_lastUpdated=gt" + url.QueryEscape(stamp(now.Add(-by)))
+	if err := w.attempt(ctx, c); err != nil {
+		return err
+	}
+	value, _ := w.news["news"].(string)
+	found := entries(w.last.resource(), "match")
+	if len(found) != 1 || !slices.ContainsFunc(found[0].Objects("identifier"), func(i *fhir.Object) bool { return i.Text("value") == value }) {
+		return w.fail(w.last, "SRC-63", "the one result that was recorded since", fmt.Sprintf("%d: %s", len(found), w.last.is()))
+	}
+	return nil
+}
+
+func (w *world) readsRecord(ctx context.Context, title string) error {
+	n, err := w.role(ctx, title)
+	if err != nil {
+		return err
+	}
+	g, err := w.recordOf(ctx, n, "the application", w.flow.patient)
+	w.news["record"], w.news["record at"] = g, n
+	return err
+}
+
+func (w *world) allValid(context.Context) error {
+	g, ok := w.news["record"].(*graph)
+	if !ok {
+		return fmt.Errorf("no record was read")
+	}
+	for _, key := range g.order {
+		o := g.nodes[key].resource
+		if !fhir.ValidID(o.ID()) {
+			return w.rec.Fail("SRC-65", "an id in each resource", key)
+		}
+		for _, issue := range fhir.Validate(o) {
+			if issue.Severity == "error" || issue.Severity == "fatal" {
+				return w.rec.Fail("SRC-65", key+" as STU3 defines it", strings.Join(issue.Expression, ", ")+": "+issue.Diagnostics)
+			}
+		}
+	}
+	return nil
+}
+
+func (w *world) referencesResolve(ctx context.Context) error {
+	g, ok := w.news["record"].(*graph)
+	if !ok {
+		return fmt.Errorf("no record was read")
+	}
+	n := w.news["record at"].(*node)
+	types, err := w.typesOf(ctx, n)
+	if err != nil {
+		return err
+	}
+	for _, key := range g.order {
+		var lost string
+		fhir.EachReference(g.nodes[key].resource, func(r fhir.Reference) {
+			base, typ, id, _, ok := fhir.SplitReference(r.Value)
+			if ok && (base == "" || base == n.fhir) && slices.Contains(types, typ) && g.nodes[typ+"/"+id] == nil {
+				lost = typ + "/" + id
+			}
+		})
+		if lost == "" {
+			continue
+		}
+		others, err := w.isAnothers(ctx, n, lost)
+		if err != nil {
+			return err
+		}
+		if !others {
+			return w.rec.Fail("SRC-65", "a reference that can be read: "+lost+" in "+key, "it can't be")
+		}
+	}
+	return nil
+}
+
+// isAnothers says that a resource belongs to another patient, as the administrator sees it.
+func (w *world) isAnothers(ctx context.Context, n *node, path string) (bool, error) {
+	if n.admin == "" {
+		return false, nil
+	}
+	a, err := w.ask(ctx, call{kind: aRead, from: "the administrator", bearer: n.admin, to: n, method: http.MethodGet, url: n.fhir + "/" + path})
+	if err != nil {
+		return false, err
+	}
+	o := a.resource()
+	if a.Status != http.StatusOK || o == nil {
+		return false, nil
+	}
+	owners := fhir.CompartmentPatients(o, n.fhir)
+	return len(owners) > 0 && !slices.Contains(owners, w.flow.patient), nil
+}
+
+func (w *world) isCapable(context.Context) error {
+	a := w.last
+	m := a.json()
+	if m["resourceType"] != "CapabilityStatement" {
+		return w.fail(a, "SRC-50", "a CapabilityStatement", a.is())
+	}
+	if v := asText(m["fhirVersion"]); !strings.HasPrefix(v, "3.0.") {
+		return w.fail(a, "SRC-50", "fhirVersion 3.0.1 or 3.0.2", fmt.Sprintf("%q", v))
+	}
+	types := listed(m)
+	for _, typ := range []string{"Patient", "Observation", "Condition", "AllergyIntolerance", "Procedure", "Immunization", "DocumentReference"} {
+		if !slices.Contains(types, typ) {
+			return w.fail(a, "SRC-50", "the type "+typ+" in rest.resource", strings.Join(types, ", "))
+		}
+	}
+	if !slices.ContainsFunc(medications, func(typ string) bool { return slices.Contains(types, typ) }) {
+		return w.fail(a, "SRC-50", "one of "+strings.Join(medications, ", ")+" in rest.resource", strings.Join(types, ", "))
+	}
+	return nil
+}
+
+func (w *world) namesToken(context.Context) error {
+	a := w.last
+	place := oauthURI(a.json(), "token")
+	if u, err := url.Parse(place); err != nil || !u.IsAbs() {
+		return w.fail(a, "SRC-50", "rest.security with the extension "+oauthURIs+" and a token endpoint in it, an absolute valueUri", fmt.Sprintf("%q", place))
+	}
+	return nil
+}

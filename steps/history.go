@@ -1,0 +1,264 @@
+package steps
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"example.org/ccde/mockehr/control"
+	"example.org/ccde/mockehr/fhir"
+	"example.org/ccde/reports"
+	"example.org/ccde/steps/judge"
+)
+
+// seen is a request that a mock received from somebody else than the harness,
+// or sent.
+type seen struct {
+	control.Exchange
+	at *node
+}
+
+// received is all that others than the harness asked of a node.
+func (w *world) received(ctx context.Context, n *node) ([]seen, error) {
+	return w.history(ctx, n, control.Received)
+}
+
+func (w *world) history(ctx context.Context, n *node, side string) ([]seen, error) {
+	if n.control == nil {
+		return nil, w.unjudged(n.title() + " is an outside system; nobody sees what it receives")
+	}
+	all, err := n.control.History(ctx, 0)
+	if err != nil {
+		return nil, fmt.Errorf("the history of %s: %w", n.title(), err)
+	}
+	var out []seen
+	for _, e := range all {
+		if e.Side == side && !slices.Contains(header(e.RequestHeader, "User-Agent"), judge.UserAgent) {
+			out = append(out, seen{e, n})
+		}
+	}
+	return out, nil
+}
+
+func header(h control.Header, name string) []string {
+	for n, values := range h {
+		if strings.EqualFold(n, name) {
+			return values
+		}
+	}
+	return nil
+}
+
+func (s seen) parsed() *url.URL {
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return &url.URL{}
+	}
+	return u
+}
+
+// below is the request's path below the node's FHIR base; ok says that it is below.
+func (s seen) below() (path string, ok bool) {
+	base, err := url.Parse(s.at.fhir)
+	if err != nil {
+		return "", false
+	}
+	path, ok = strings.CutPrefix(s.parsed().Path, base.Path+"/")
+	return path, ok
+}
+
+// matches says whether the request is for a path below the node's root, such as /r3/Condition.
+func (s seen) matches(path string) bool {
+	return strings.HasSuffix(s.parsed().Path, path)
+}
+
+func (s seen) isToken() bool {
+	return strings.Contains(s.RequestBody.Text, "grant_type=") || strings.Contains(s.parsed().RawQuery, "grant_type=")
+}
+
+// isData says that the request is for the record: not for metadata, nor an operation.
+func (s seen) isData() bool {
+	path, ok := s.below()
+	return ok && path != "metadata" && !strings.HasPrefix(path, ".well-known") && !strings.HasPrefix(path, "$") && !strings.Contains(path, "/$")
+}
+
+func (s seen) bearer() string {
+	for _, v := range header(s.RequestHeader, "Authorization") {
+		if scheme, token, ok := strings.Cut(v, " "); ok && strings.EqualFold(scheme, "Bearer") {
+			return strings.TrimSpace(token)
+		}
+	}
+	return ""
+}
+
+func (s seen) form() url.Values {
+	v, _ := url.ParseQuery(s.RequestBody.Text) // what can't be read is not there
+	return v
+}
+
+// query is the search's parameters, also of a search by POST.
+func (s seen) query() url.Values {
+	v := s.parsed().Query()
+	if s.Method == "POST" {
+		for name, values := range s.form() {
+			v[name] = append(v[name], values...)
+		}
+	}
+	return v
+}
+
+func (s seen) body() *fhir.Object {
+	if s.ResponseBody.Base64 || s.ResponseBody.Truncated {
+		return nil
+	}
+	o, err := fhir.ParseJSON([]byte(s.ResponseBody.Text))
+	if err != nil {
+		return nil
+	}
+	return o
+}
+
+// say tells of a request in a few words.
+func (s seen) say() string { return fmt.Sprintf("%s %s (%d)", s.Method, s.URL, s.Status) }
+
+// passageRequests is what the source saw of one passage: the token requests with
+// its authorization, and the requests for data with what those gave.
+func (w *world) passageRequests(ctx context.Context, f *passage) (tokens, data []seen, err error) {
+	all, err := w.received(ctx, f.source)
+	if err != nil {
+		return nil, nil, err
+	}
+	issued := map[string]bool{}
+	for _, e := range all {
+		if e.isToken() && e.form().Get("scope") == f.authorization {
+			tokens = append(tokens, e)
+			var answer struct {
+				Access string `json:"access_token"`
+			}
+			if json.Unmarshal([]byte(e.ResponseBody.Text), &answer) == nil && answer.Access != "" {
+				issued[answer.Access] = true
+				w.rec.Secret("token", answer.Access)
+				if !slices.Contains(f.tokens, answer.Access) {
+					f.tokens = append(f.tokens, answer.Access)
+				}
+			}
+		}
+	}
+	for _, e := range all {
+		if e.isData() && (issued[e.bearer()] || e.bearer() == "" && w.alone(f)) {
+			data = append(data, e)
+		}
+	}
+	return tokens, data, nil
+}
+
+// alone says that no other passage has this source.
+func (w *world) alone(f *passage) bool {
+	for _, other := range w.flows {
+		if other != f && other.source == f.source && other.target != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// keepHistory puts what mocks sent, and what outside systems sent to mocks, into
+// the record, for the report.
+func (w *world) keepHistory(ctx context.Context) {
+	if w.cluster == nil {
+		return
+	}
+	sent := map[string]int{}
+	var received []seen
+	for _, played := range w.cluster.Nodes() {
+		all, err := played.Control.History(ctx, 0)
+		if err != nil {
+			continue // a node that was killed tells nothing any more
+		}
+		n := &node{name: played.Name, fhir: played.FHIR}
+		for _, e := range all {
+			switch {
+			case e.Side == control.Sent:
+				sent[e.Method+" "+e.URL]++
+				w.rec.Add(exchange(e, played.Name, w.nameOf(e.URL)))
+			case !slices.Contains(header(e.RequestHeader, "User-Agent"), judge.UserAgent):
+				received = append(received, seen{e, n})
+			}
+		}
+	}
+	if w.ours() {
+		return // what one mock received another one sent
+	}
+	for _, e := range received {
+		if key := e.Method + " " + e.URL; sent[key] > 0 {
+			sent[key]--
+			continue
+		}
+		w.rec.Add(exchange(e.Exchange, w.outsider(), e.at.name))
+	}
+}
+
+// outsider is the name of the outside system that calls a mock.
+func (w *world) outsider() string {
+	if len(w.env.Roles) == 1 {
+		for name := range w.env.Roles {
+			return name
+		}
+	}
+	return "outside"
+}
+
+// nameOf is the role that a URL belongs to, its host if to none.
+func (w *world) nameOf(text string) string {
+	best, length := "", 0
+	try := func(name, base string) {
+		if root, _, ok := cutLast(base, "/"); ok && strings.HasPrefix(text, root+"/") && len(root) > length {
+			best, length = name, len(root)
+		}
+	}
+	if w.cluster != nil {
+		for _, n := range w.cluster.Nodes() {
+			try(n.Name, n.FHIR)
+		}
+	}
+	for name, r := range w.env.Roles {
+		try(name, r.FHIR)
+	}
+	if best == "" {
+		if u, err := url.Parse(text); err == nil {
+			return u.Host
+		}
+	}
+	return best
+}
+
+func exchange(e control.Exchange, from, to string) reports.Exchange {
+	return reports.Exchange{At: e.Real, From: from, To: to, Method: e.Method, URL: e.URL,
+		RequestHeaders: pairs(e.RequestHeader), RequestBody: bodyText(e.RequestBody), Status: e.Status,
+		ResponseHeaders: pairs(e.ResponseHeader), ResponseBody: bodyText(e.ResponseBody),
+		DurationMS: float64(e.Took) / 1e6, Error: e.Error}
+}
+
+func pairs(h control.Header) [][2]string {
+	var out [][2]string
+	for name, values := range h {
+		for _, v := range values {
+			out = append(out, [2]string{name, v})
+		}
+	}
+	slices.SortFunc(out, func(a, b [2]string) int { return strings.Compare(a[0]+a[1], b[0]+b[1]) })
+	return out
+}
+
+func bodyText(b control.Body) string {
+	if b.Base64 {
+		return fmt.Sprintf("(%d bytes that are no text)", b.Size)
+	}
+	if b.Truncated {
+		return b.Text + fmt.Sprintf("\n... of %d bytes", b.Size)
+	}
+	return b.Text
+}

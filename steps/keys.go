@@ -1,0 +1,106 @@
+package steps
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/MicahParks/jwkset"
+
+	"example.org/ccde/steps/judge"
+)
+
+// keysOf finds the public keys that a JWT's kid leads to. A judge tries every
+// place that protocol 1.1 names, in its order; tried says which there were.
+func (w *world) keysOf(ctx context.Context, a *answer, header map[string]any) (keys []any, tried []string, err error) {
+	n := a.call.to
+	kid, _ := header["kid"].(string)
+	base, err := url.Parse(n.fhir)
+	if err != nil {
+		return nil, nil, err
+	}
+	var places []string
+	if n.keys != "" {
+		places = append(places, n.keys)
+	}
+	if u, err := url.Parse(kid); err == nil && kid != "" {
+		switch {
+		case u.IsAbs() && u.Host != "":
+			u.Fragment = ""
+			places = append(places, u.String())
+		case strings.HasPrefix(kid, "/"):
+			if err := w.form(a, "TGT-06", judge.JWTKeyID, false, "kid as an absolute URL, or as the key set of jwks_uri has it", kid); err != nil {
+				return nil, nil, err
+			}
+			places = append(places, base.Scheme+"://"+base.Host+kid)
+			if endpoint, err := w.tokenEndpoint(ctx, n); err == nil {
+				if beside, _, ok := cutLast(endpoint, "/"); ok {
+					places = append(places, beside+kid)
+				}
+			}
+		}
+	}
+	if configured := w.jwksURI(ctx, n); configured != "" {
+		places = append(places, configured)
+	}
+	for _, place := range places {
+		found, err := w.fetchKeys(ctx, a, n, place, kid)
+		tried = append(tried, place)
+		if err != nil {
+			return nil, tried, err
+		}
+		keys = append(keys, found...)
+	}
+	return keys, tried, nil
+}
+
+// jwksURI is what .well-known/smart-configuration says, "" if nothing.
+func (w *world) jwksURI(ctx context.Context, n *node) string {
+	a, err := w.ask(ctx, call{from: "nobody", to: n, method: http.MethodGet, url: n.fhir + "/.well-known/smart-configuration",
+		header: http.Header{"Accept": {"application/json"}}})
+	if err != nil || a.Status != http.StatusOK {
+		return ""
+	}
+	return asText(a.json()["jwks_uri"])
+}
+
+// fetchKeys reads a key set, or a single JWK, and takes the keys that fit kid: the
+// same kid to the letter, none, or the set's own URL where it has one key.
+func (w *world) fetchKeys(ctx context.Context, about *answer, n *node, place, kid string) ([]any, error) {
+	a, err := w.ask(ctx, call{from: "nobody", to: n, method: http.MethodGet, url: place, header: http.Header{"Accept": {"application/json"}}})
+	if err != nil || a.Status != http.StatusOK {
+		return nil, nil // another place may have it
+	}
+	var set struct {
+		Keys []json.RawMessage `json:"keys"`
+		Kty  string            `json:"kty"`
+	}
+	if json.Unmarshal(a.Body, &set) != nil {
+		return nil, nil
+	}
+	if set.Kty != "" {
+		if err := w.form(about, "TGT-06", judge.AuthKey, false, "a JWK Set at "+place, "a single JWK"); err != nil {
+			return nil, err
+		}
+		set.Keys = []json.RawMessage{a.Body}
+	}
+	var out []any
+	for _, text := range set.Keys {
+		var m jwkset.JWKMarshal
+		if json.Unmarshal(text, &m) != nil {
+			continue
+		}
+		fits := m.KID == "" || m.KID == kid || len(set.Keys) == 1 && kid == place
+		// A path is the form of a kid in the other dialect: there the place is the name.
+		if !fits && !(strings.HasPrefix(kid, "/") && strings.HasSuffix(place, kid) && len(set.Keys) == 1) {
+			continue
+		}
+		k, err := jwkset.NewJWKFromMarshal(m, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{SkipAll: true})
+		if err == nil {
+			out = append(out, k.Key())
+		}
+	}
+	return out, nil
+}

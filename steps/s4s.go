@@ -1,0 +1,92 @@
+package steps
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// s4s is one query of the first-connection set (protocol 1.5).
+type s4s struct {
+	typ      string
+	param    string // the parameter that names the patient
+	category string // of Observations
+	optional bool   // a MAY: the financial ones
+}
+
+// s4sQueries are the queries beside Patient/[id].
+var s4sQueries = []s4s{
+	{typ: "Observation", param: "patient", category: "social-history"},
+	{typ: "Observation", param: "patient", category: "laboratory"},
+	{typ: "Observation", param: "patient", category: "vital-signs"},
+	{typ: "Condition", param: "patient"},
+	{typ: "MedicationRequest", param: "patient"},
+	{typ: "MedicationStatement", param: "patient"},
+	{typ: "MedicationDispense", param: "patient"},
+	{typ: "MedicationAdministration", param: "patient"},
+	{typ: "AllergyIntolerance", param: "patient"},
+	{typ: "Procedure", param: "patient"},
+	{typ: "Immunization", param: "patient"},
+	{typ: "DocumentReference", param: "patient"},
+	{typ: "Coverage", param: "beneficiary", optional: true},
+	{typ: "ExplanationOfBenefit", param: "patient", optional: true},
+}
+
+var medications = []string{"MedicationRequest", "MedicationStatement", "MedicationDispense", "MedicationAdministration"}
+
+// path is the query for a patient, below the FHIR base.
+func (q s4s) path(patient string) string {
+	v := q.typ + "?" + q.param + "=" + url.QueryEscape(patient)
+	if q.category != "" {
+		v += "&category=" + q.category
+	}
+	return v
+}
+
+// asked says whether a search fetches what the query does.
+func (q s4s) asked(typ string, v url.Values, patient string) bool {
+	if typ != q.typ {
+		return false
+	}
+	named := slices.Concat(v[q.param], v["subject"], v["patient"], v[q.param+":Patient"], v["subject:Patient"])
+	if !slices.ContainsFunc(named, func(text string) bool {
+		_, id, found := cutLast(text, "/")
+		return text == patient || found && id == patient
+	}) {
+		return false
+	}
+	if q.category == "" || !v.Has("category") {
+		return true
+	}
+	return slices.ContainsFunc(v["category"], func(text string) bool {
+		return slices.ContainsFunc(strings.Split(text, ","), func(code string) bool {
+			_, after, found := cutLast(code, "|")
+			return code == q.category || found && after == q.category
+		})
+	})
+}
+
+// scopesName says whether SMART scopes let a type be read.
+func scopesName(scopes, typ string) bool {
+	for _, s := range strings.Fields(scopes) {
+		_, rest, _ := strings.Cut(s, "/")
+		name, what, _ := strings.Cut(rest, ".")
+		if (name == "*" || name == typ) && (what == "read" || what == "*") {
+			return true
+		}
+	}
+	return false
+}
+
+// listed are the types that a CapabilityStatement lists.
+func listed(metadata map[string]any) []string {
+	var out []string
+	rest, _ := metadata["rest"].([]any)
+	for _, r := range rest {
+		resources, _ := child(r)["resource"].([]any)
+		for _, one := range resources {
+			out = append(out, asText(child(one)["type"]))
+		}
+	}
+	return out
+}

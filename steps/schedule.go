@@ -1,0 +1,329 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"example.org/ccde/mockehr/fhir"
+)
+
+// This file judges what a target asks, and when, by what its source saw.
+
+func (w *world) askedForAll(ctx context.Context) error {
+	f, _, data, err := w.ofFlow(ctx)
+	if err != nil {
+		return err
+	}
+	meta, err := w.ask(ctx, call{from: "nobody", to: f.source, method: http.MethodGet, url: f.source.fhir + "/metadata"})
+	if err != nil {
+		return err
+	}
+	types := listed(meta.json())
+	if !slices.ContainsFunc(data, func(e seen) bool {
+		path, _ := e.below()
+		return path == "Patient/"+f.patient || path == "Patient" && slices.Contains(e.query()["_id"], f.patient)
+	}) && scopesName(f.scopes, "Patient") {
+		return w.rec.Fail("TGT-24", "a request for Patient/"+f.patient, "none")
+	}
+	given := w.given(data)
+	for _, q := range s4sQueries {
+		if q.optional || !slices.Contains(types, q.typ) || !scopesName(f.scopes, q.typ) {
+			continue
+		}
+		if slices.ContainsFunc(data, func(e seen) bool {
+			path, _ := e.below()
+			return q.asked(strings.TrimSuffix(path, "/_search"), e.query(), f.patient)
+		}) {
+			continue
+		}
+		// Another way to the same is as good: then all of it was given.
+		missing, err := w.notGiven(ctx, f, q, given)
+		if err != nil {
+			return err
+		}
+		if missing != "" {
+			return w.rec.Fail("TGT-24", "a request that covers "+q.path(f.patient), "none, and "+missing+" was not given in another way")
+		}
+	}
+	return nil
+}
+
+// notGiven names a resource of a query that the source did not give, "" if it
+// gave all; one that has none was not asked for.
+func (w *world) notGiven(ctx context.Context, f *passage, q s4s, given *graph) (string, error) {
+	all, err := w.search(ctx, f.source, "the administrator", f.source.admin, q.path(f.patient))
+	if err != nil {
+		return "", err
+	}
+	if len(all) == 0 {
+		return "a search for " + q.typ, nil
+	}
+	for _, o := range all {
+		if given.nodes[o.Type()+"/"+o.ID()] == nil {
+			return o.Type() + "/" + o.ID(), nil
+		}
+	}
+	return "", nil
+}
+
+func nextLink(bundle *fhir.Object) string {
+	for _, l := range bundle.Objects("link") {
+		if l.Text("relation") == "next" {
+			return l.Text("url")
+		}
+	}
+	return ""
+}
+
+func (w *world) followedNext(ctx context.Context) error {
+	_, _, data, err := w.ofFlow(ctx)
+	if err != nil {
+		return err
+	}
+	pages := 0
+	for i, e := range data {
+		next := nextLink(e.body())
+		if next == "" || e.Status != http.StatusOK {
+			continue
+		}
+		pages++
+		if !slices.ContainsFunc(data[i+1:], func(later seen) bool { return sameURL(later.URL, next) && later.Status == http.StatusOK }) {
+			return w.rec.Fail("TGT-25", "a request for the next page, "+next, "none after "+e.say())
+		}
+	}
+	if pages == 0 {
+		return w.unjudged("no answer of the source had a next link")
+	}
+	return nil
+}
+
+func sameURL(a, b string) bool {
+	u, v := seen{}, seen{}
+	u.URL, v.URL = a, b
+	x, y := u.parsed(), v.parsed()
+	return x.Path == y.Path && x.Query().Encode() == y.Query().Encode()
+}
+
+// sinceMark are the requests since time last passed.
+func (w *world) sinceMark(n *node, all []seen) []seen {
+	return slices.DeleteFunc(slices.Clone(all), func(e seen) bool { return e.Seq <= w.since[n.name].seq })
+}
+
+func (w *world) askedForNew(ctx context.Context) error {
+	f, _, data, err := w.ofFlow(ctx)
+	if err != nil {
+		return err
+	}
+	var next []string
+	for _, e := range data {
+		if link := nextLink(e.body()); link != "" {
+			next = append(next, link)
+		}
+	}
+	searches := 0
+	for _, e := range w.sinceMark(f.source, data) {
+		path, _ := e.below()
+		if strings.Contains(strings.TrimSuffix(path, "/_search"), "/") || path == "Patient" {
+			continue // a read, and the patient, who is not searched by date
+		}
+		if slices.ContainsFunc(next, func(link string) bool { return sameURL(link, e.URL) }) {
+			continue
+		}
+		searches++
+		since := e.query()["_lastUpdated"]
+		if len(since) == 0 {
+			return w.rec.Fail("TGT-27", "_lastUpdated=gt[last check] in "+e.URL, "no _lastUpdated")
+		}
+		text, gt := strings.CutPrefix(since[0], "gt")
+		if !gt {
+			text, gt = strings.CutPrefix(since[0], "ge")
+		}
+		at, err := time.Parse(time.RFC3339, strings.ReplaceAll(text, " ", "+"))
+		if !gt || err != nil {
+			return w.rec.Fail("TGT-27", "_lastUpdated=gt or ge, with an instant", since[0])
+		}
+		if at.After(e.At.Add(time.Second)) {
+			return w.rec.Fail("TGT-27", "an instant that is not ahead of the source's clock, "+stamp(e.At), stamp(at))
+		}
+		if at.Before(f.before.Add(-time.Hour)) {
+			return w.rec.Fail("TGT-27", "an instant of the last check, not before "+stamp(f.before), stamp(at))
+		}
+	}
+	if searches == 0 {
+		return w.rec.Fail("TGT-27", "searches for what is new", "none in that time")
+	}
+	w.passIfAsked("TGT-27")
+	return nil
+}
+
+// flowsAt are the passages to a target from the source of a step's text, of one
+// patient or all.
+func (w *world) flowsAt(ctx context.Context, title, who string) (*node, []*passage, error) {
+	n, err := w.controlled(ctx, title)
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []*passage
+	for _, f := range w.flows {
+		if f.target == nil || f.source != n {
+			continue
+		}
+		if id, _ := w.patientOf(who); who == "" || f.patient == id {
+			out = append(out, f)
+		}
+	}
+	if len(out) == 0 {
+		return n, nil, fmt.Errorf("no such record was moved from %s", n.title())
+	}
+	return n, out, nil
+}
+
+func (w *world) askedInTime(ctx context.Context, title string) error {
+	return w.askedOfInTime(ctx, title, "")
+}
+
+func (w *world) askedOfInTime(ctx context.Context, title, who string) error {
+	n, flows, err := w.flowsAt(ctx, title, who)
+	if err != nil {
+		return err
+	}
+	for _, f := range flows {
+		_, data, err := w.passageRequests(ctx, f)
+		if err != nil {
+			return err
+		}
+		if len(w.sinceMark(n, data)) == 0 {
+			return w.rec.Fail(w.subject, "requests for data in that time, while the connection lives", "none")
+		}
+	}
+	return nil
+}
+
+func (w *world) nothingInTime(ctx context.Context, title string) error {
+	return w.nothingOfInTime(ctx, title, "")
+}
+
+func (w *world) nothingOfInTime(ctx context.Context, title, who string) error {
+	n, flows, err := w.flowsAt(ctx, title, who)
+	if err != nil {
+		return err
+	}
+	for _, f := range flows {
+		tokens, data, err := w.passageRequests(ctx, f)
+		if err != nil {
+			return err
+		}
+		if late := w.sinceMark(n, slices.Concat(tokens, data)); len(late) > 0 {
+			return w.rec.Fail(w.subject, "no request in that time", fmt.Sprintf("%d, the first %s at %s", len(late), late[0].say(), stamp(late[0].At)))
+		}
+	}
+	return nil
+}
+
+func (w *world) oneNewToken(ctx context.Context) error {
+	f, tokens, data, err := w.ofFlow(ctx)
+	if err != nil {
+		return err
+	}
+	tokens, data = w.sinceMark(f.source, tokens), w.sinceMark(f.source, data)
+	if len(tokens) != 1 {
+		return w.rec.Fail(w.subject, "one token request after the 401", fmt.Sprintf("%d", len(tokens)))
+	}
+	fresh := f.tokens[len(f.tokens)-1]
+	if !slices.ContainsFunc(data, func(e seen) bool { return e.bearer() == fresh && e.Status == http.StatusOK }) {
+		return w.rec.Fail(w.subject, "requests for data with the new access token", "none")
+	}
+	return nil
+}
+
+func (w *world) fewTokens(ctx context.Context) error {
+	f, tokens, _, err := w.ofFlow(ctx)
+	if err != nil {
+		return err
+	}
+	if n := len(w.sinceMark(f.source, tokens)); n > 1 {
+		return w.rec.Fail(w.subject, "one new access token at most", fmt.Sprintf("%d token requests", n))
+	}
+	return nil
+}
+
+// gaps are the times between a passage's requests for a path, by the source's clock.
+func (w *world) gaps(ctx context.Context, path string) ([]time.Duration, error) {
+	_, _, data, err := w.ofFlow(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []time.Duration
+	var last time.Time
+	for _, e := range data {
+		if !e.matches(path) {
+			continue
+		}
+		if !last.IsZero() {
+			out = append(out, e.At.Sub(last))
+		}
+		last = e.At
+	}
+	return out, nil
+}
+
+func (w *world) againAfter(ctx context.Context, path, seconds string) error {
+	gaps, err := w.gaps(ctx, path)
+	if err != nil {
+		return err
+	}
+	wait := time.Duration(number(seconds)) * time.Second
+	if len(gaps) == 0 {
+		return w.rec.Fail(w.subject, fmt.Sprintf("a second request for %s after %s", path, wait), "none")
+	}
+	if gaps[0] < wait-time.Second {
+		return w.rec.Fail(w.subject, fmt.Sprintf("%s or more between the two", wait), gaps[0].String())
+	}
+	return nil
+}
+
+func (w *world) againGrowing(ctx context.Context, path string) error {
+	gaps, err := w.gaps(ctx, path)
+	if err != nil {
+		return err
+	}
+	if len(gaps) < 3 {
+		return w.rec.Fail(w.subject, "a new try after each of 3 errors", fmt.Sprintf("%d", len(gaps)))
+	}
+	if gaps[0] > time.Minute {
+		return w.rec.Fail(w.subject, "the first new try within a minute", gaps[0].String())
+	}
+	if gaps[1] <= gaps[0] || gaps[2] <= gaps[1] {
+		return w.rec.Fail(w.subject, "a wait that grows from try to try", fmt.Sprint(gaps[:3]))
+	}
+	return nil
+}
+
+func (w *world) tokensApart(ctx context.Context) error {
+	for _, f := range w.flows {
+		if f.target == nil {
+			continue
+		}
+		_, data, err := w.passageRequests(ctx, f)
+		if err != nil {
+			return err
+		}
+		if len(data) == 0 {
+			return w.rec.Fail(w.subject, "requests for data of patient "+f.patient, "none")
+		}
+		for _, e := range data {
+			for _, other := range w.flows {
+				path, _ := e.below()
+				if other != f && other.target != nil && other.source == f.source && other.patient != f.patient &&
+					(path == "Patient/"+other.patient || slices.ContainsFunc(s4sQueries, func(q s4s) bool { return q.asked(path, e.query(), other.patient) })) {
+					return w.rec.Fail(w.subject, "requests for patient "+other.patient+" with that patient's access token", e.say()+" with that of patient "+f.patient)
+				}
+			}
+		}
+	}
+	return nil
+}

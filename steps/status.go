@@ -1,0 +1,188 @@
+package steps
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+func statusSteps() []step {
+	return []step{
+		{`the person asks how the copying goes`, "Reads $connection?id= of the connection at hand.",
+			`When the person asks how the copying goes`, (*world).asksStatus},
+		{`the status is "{status}"`, "The status of the last answer of $connection. Judges TGT-40, or the scenario's own id.",
+			`Then the status is "waiting"`, (*world).statusIs},
+		{`the status is "{status}", with a message`, "The same, and a message that is not empty.",
+			`Then the status is "failed", with a message`, (*world).statusWithMessage},
+		{`it tells source, consent, patient, times, and how much was copied`, "All that protocol 1.6 names; the counts are those of what was given. Judges TGT-40.",
+			`And it tells source, consent, patient, times, and how much was copied`, (*world).tellsAll},
+		{`the connection is in the list, once`, "In the last answer of $connection without an id. Judges TGT-40.",
+			`And the connection is in the list, once`, (*world).isListed},
+		{`{caller} stops the copying`, "POST $disconnect of the connection at hand.",
+			`When the person stops the copying`, (*world).stops},
+		{`the person stops the copying of {who}`, "The same for one patient's connection.",
+			`When the person stops the copying of the patient`, (*world).stopsOf},
+		{`none of these answers shows a secret`, "No JWT, authorization or access token in any answer of the target but that of $jwt. Judges TGT-42.",
+			`Then none of these answers shows a secret`, (*world).noSecretShown},
+	}
+}
+
+func (w *world) connection() (*passage, error) {
+	f := w.flow
+	if f == nil || f.target == nil {
+		return nil, fmt.Errorf("no target EHR is connected")
+	}
+	if f.connection == "" {
+		return nil, w.unjudged("$connect gave no Content-Location with the connection's id")
+	}
+	return f, nil
+}
+
+func (w *world) asksStatus(ctx context.Context) error {
+	f, err := w.connection()
+	if err != nil {
+		return err
+	}
+	bearer, _, err := w.bearerOf("the person's app", f.target)
+	if err != nil {
+		return err
+	}
+	return w.attempt(ctx, call{kind: aStatus, from: "the person's app", bearer: bearer, to: f.target, method: http.MethodGet,
+		url: f.target.fhir + "/$connection?id=" + url.QueryEscape(f.connection), flow: f})
+}
+
+func (w *world) statusIs(_ context.Context, want string) error {
+	a := w.last
+	if got := textParameter(a.json(), "status"); a.Status != http.StatusOK || got != want {
+		return w.fail(a, w.inherent(a.call), fmt.Sprintf("the status %q", want), fmt.Sprintf("%q: %s", got, a.is()))
+	}
+	return nil
+}
+
+func (w *world) statusWithMessage(ctx context.Context, want string) error {
+	if err := w.statusIs(ctx, want); err != nil {
+		return err
+	}
+	if a := w.last; textParameter(a.json(), "message") == "" {
+		return w.fail(a, w.inherent(a.call), "a message that says why", a.is())
+	}
+	return nil
+}
+
+func (w *world) tellsAll(ctx context.Context) error {
+	a, f := w.last, w.flow
+	p := a.json()
+	want := map[string]string{"id": f.connection, "source": f.source.fhir, "consent": f.consentID, "patient": f.patient}
+	for name, text := range want {
+		if got := strings.TrimSuffix(textParameter(p, name), "/"); got != text {
+			return w.fail(a, "TGT-40", fmt.Sprintf("%s %q", name, text), fmt.Sprintf("%q", got))
+		}
+	}
+	for _, name := range []string{"started", "lastCheck", "nextCheck", "expires"} {
+		if textParameter(p, name) == "" {
+			return w.fail(a, "TGT-40", "the parameter "+name, "none")
+		}
+	}
+	_, data, err := w.passageRequests(ctx, f)
+	if err != nil {
+		return err
+	}
+	held := map[string]string{}
+	for _, one := range parametersNamed(p, "copied") {
+		held[textPart(one, "type")] = textPart(one, "count")
+	}
+	counts := map[string]int{}
+	for key := range w.given(data).nodes {
+		typ, _, _ := strings.Cut(key, "/")
+		counts[typ]++
+	}
+	for typ, n := range counts {
+		if held[typ] != fmt.Sprint(n) {
+			return w.fail(a, "TGT-40", fmt.Sprintf("copied: %s %d", typ, n), fmt.Sprintf("%q", held[typ]))
+		}
+	}
+	return nil
+}
+
+func (w *world) isListed(context.Context) error {
+	a, f := w.last, w.flow
+	n := 0
+	for _, one := range parametersNamed(a.json(), "connection") {
+		if textPart(one, "id") == f.connection {
+			n++
+		}
+	}
+	if n != 1 {
+		return w.fail(a, "TGT-40", "the connection "+f.connection+" in the list, once", fmt.Sprintf("%d times", n))
+	}
+	return nil
+}
+
+func (w *world) stops(ctx context.Context, caller string) error {
+	f, err := w.connection()
+	if err != nil {
+		return err
+	}
+	bearer, _, err := w.bearerOf(caller, f.target)
+	if err != nil {
+		return err
+	}
+	return w.attempt(ctx, call{kind: aStatus, from: caller, bearer: bearer, to: f.target, method: http.MethodPost,
+		url: f.target.fhir + "/$disconnect", header: formEncoded(), body: []byte(url.Values{"id": {f.connection}}.Encode()), flow: f})
+}
+
+func (w *world) stopsOf(ctx context.Context, who string) error {
+	id, _ := w.patientOf(who)
+	for _, f := range w.flows {
+		if f.target != nil && f.patient == id {
+			w.flow = f
+			if err := w.stops(ctx, "the person's app"); err != nil {
+				return err
+			}
+			return w.granted(ctx)
+		}
+	}
+	return fmt.Errorf("no record of %s was moved", who)
+}
+
+func (w *world) noSecretShown(ctx context.Context) error {
+	f := w.flow
+	if f.source.control != nil {
+		// Also the access tokens that only source and target know.
+		if _, _, err := w.passageRequests(ctx, f); err != nil {
+			return err
+		}
+	}
+	secrets := map[string]string{"the JWT": f.jwt, "the authorization": f.authorization}
+	for _, t := range f.tokens {
+		secrets["an access token"] = t
+	}
+	for _, a := range w.answers {
+		if a.call.to != f.target || a.call.kind == aJWT {
+			continue
+		}
+		text := string(a.Body)
+		for name, values := range a.Header {
+			text += "\n" + name + ": " + strings.Join(values, "\n")
+		}
+		for what, secret := range secrets {
+			if secret == "" {
+				continue
+			}
+			for _, form := range []string{secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret))} {
+				if strings.Contains(text, form) {
+					return w.fail(a, "TGT-42", "no secret in "+a.call.method+" "+a.call.url, what+" in it")
+				}
+			}
+			if what == "the JWT" {
+				if _, signature, ok := cutLast(secret, "."); ok && len(signature) > 20 && strings.Contains(text, signature) {
+					return w.fail(a, "TGT-42", "no secret in "+a.call.method+" "+a.call.url, "the JWT's signature in it")
+				}
+			}
+		}
+	}
+	return nil
+}

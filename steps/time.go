@@ -1,0 +1,88 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+func timeSteps() []step {
+	return []step{
+		{`{duration} pass(es)`, "Lets time pass: all clocks of the mocks go on, from one thing that is due to the next, until all have nothing more to do. With an outside system in the scenario the time really passes, if the timeouts allow it.",
+			`When 25 hours pass`, (*world).passes},
+		{`{role} asks the CAVS`, "Tells the mock to ask the CAVS at $authorize.",
+			`Given the source EHR asks the CAVS`, (*world).asksCAVS},
+	}
+}
+
+func (w *world) passes(ctx context.Context, text string) error {
+	d, err := parseDuration(text)
+	if err != nil {
+		return err
+	}
+	return w.pass(ctx, d)
+}
+
+// pass lets time pass, and remembers where each node's history stood before.
+func (w *world) pass(ctx context.Context, d time.Duration) error {
+	if err := w.settle(ctx); err != nil {
+		return err
+	}
+	for _, n := range w.nodes {
+		if n.control == nil {
+			continue
+		}
+		all, err := n.control.History(ctx, w.since[n.name].seq)
+		if err != nil {
+			continue // a node that is down has no history
+		}
+		m := w.since[n.name]
+		for _, e := range all {
+			m.seq = max(m.seq, e.Seq)
+		}
+		w.since[n.name] = m
+	}
+	if w.ours() {
+		if err := w.cluster.Advance(ctx, d); err != nil {
+			return fmt.Errorf("time could not pass: %w", err)
+		}
+		return nil
+	}
+	if d > w.env.Timeouts.copy() {
+		return w.unjudged(fmt.Sprintf("an outside system's clock can't be moved, and %s is longer than the timeouts allow to wait", d))
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// settle waits for what is in hand, so that it counts as done before time passes.
+func (w *world) settle(ctx context.Context) error {
+	if w.ours() && w.cluster != nil {
+		return w.cluster.Idle(ctx)
+	}
+	return nil
+}
+
+func (w *world) asksCAVS(ctx context.Context, title string) error {
+	n, err := w.controlled(ctx, title)
+	if err != nil {
+		return err
+	}
+	cavs, err := w.role(ctx, "the CAVS")
+	if err != nil {
+		return err
+	}
+	s, err := n.control.Settings(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", n.title(), err)
+	}
+	s.CAVS = cavs.cavs
+	if err := n.control.SetSettings(ctx, s); err != nil {
+		return fmt.Errorf("%s: %w", n.title(), err)
+	}
+	return nil
+}
