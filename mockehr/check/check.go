@@ -24,8 +24,8 @@ type Inputs map[string]any
 // the node's own error, or a plain one if it had none.
 type Override func(ctx context.Context, in Inputs, v any) (result any, ok bool)
 
-// Checks are the decisions of one node: its dialect, and what a scenario has overridden. The methods
-// of a nil *Checks leave each decision as it is.
+// Checks are the decisions of one node: its dialect, and what a scenario has overridden. A nil *Checks
+// is strict and leaves each decision as it is; it can't be overridden or given another dialect.
 type Checks struct {
 	mu        sync.RWMutex
 	dialect   Dialect
@@ -83,7 +83,8 @@ func (c *Checks) Do(ctx context.Context, id string, in Inputs, verdict error) er
 }
 
 // Value passes v, which the node decided under the check id, unless an override gives another. That
-// one is converted through JSON if it is of another type; what doesn't fit T leaves v.
+// one is converted through JSON if it is of another type: nil, as JSON's null, is T's zero value. What
+// doesn't fit T leaves v.
 func Value[T any](ctx context.Context, c *Checks, id string, in Inputs, v T) T {
 	result, ok := c.ask(ctx, id, in, v)
 	if !ok {

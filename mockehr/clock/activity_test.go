@@ -161,6 +161,17 @@ func TestEndingContextIsNotIdle(t *testing.T) {
 	}
 }
 
+// lateContext keeps a sleeper from looking whether it is over until on is closed.
+type lateContext struct {
+	context.Context
+	on chan struct{}
+}
+
+func (c lateContext) Done() <-chan struct{} {
+	<-c.on
+	return c.Context.Done()
+}
+
 // The first of the two decides, however late the sleeper's goroutine comes to run.
 func TestFirstOfDueAndEndOfContext(t *testing.T) {
 	tests := map[string]struct {
@@ -175,9 +186,11 @@ func TestFirstOfDueAndEndOfContext(t *testing.T) {
 			c := heldAt(start)
 			for range 200 { // a select among two ready channels takes either
 				ctx, cancel := context.WithCancel(t.Context())
-				slept := sleeper(c, ctx, time.Minute)
+				late := lateContext{ctx, make(chan struct{})}
+				slept := sleeper(c, late, time.Minute)
 				require.NoError(t, c.Idle(t.Context()))
 				tt.do(c, cancel)
+				close(late.on)
 				require.ErrorIs(t, <-slept, tt.want)
 				require.NoError(t, c.Idle(t.Context()))
 			}

@@ -103,7 +103,7 @@ func TestTimersOnRunningClock(t *testing.T) {
 				time.Sleep(tt.quiet)
 				synctest.Wait()
 				require.Empty(t, fired)
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				synctest.Wait()
 				require.Len(t, fired, 1)
 				require.Equal(t, tt.want, <-fired)
@@ -125,6 +125,15 @@ func TestRealTimerOnlyWhileNeeded(t *testing.T) {
 	assert.NotNil(t, c.wake)
 	assert.True(t, stop())
 	assert.Nil(t, c.wake, "the last one has gone")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	slept := sleeper(c, ctx, time.Hour)
+	require.NoError(t, c.Idle(t.Context()))
+	assert.NotNil(t, c.wake)
+	cancel()
+	require.ErrorIs(t, <-slept, context.Canceled)
+	require.NoError(t, c.Idle(t.Context()))
+	assert.Nil(t, c.wake, "nobody sleeps any more")
 }
 
 // The runtime's timer may come late or for a timer that has gone: it must do no harm.
