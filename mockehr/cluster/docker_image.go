@@ -75,6 +75,23 @@ func (d *docker) nodeImage(ctx context.Context) (string, error) {
 	return tag, nil
 }
 
+// KeepImage builds the node's image with Docker and gives it a tag that stays
+// when the runtime is closed, such as "ccde-mockehr:dev".
+func KeepImage(ctx context.Context, rt Runtime, tag string) error {
+	d, ok := rt.(*docker)
+	if !ok {
+		return fmt.Errorf("cluster: an image needs Docker; runtime %s has none", rt.Name())
+	}
+	built, err := d.nodeImage(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := d.engine.ImageTag(ctx, client.ImageTagOptions{Source: built, Target: tag}); err != nil {
+		return fmt.Errorf("cluster: image tag %q: %w", tag, err)
+	}
+	return nil
+}
+
 // adopt gives another run's image of the same binary our tag too.
 func (d *docker) adopt(ctx context.Context, digest, tag string) bool {
 	list, err := d.engine.ImageList(ctx, client.ImageListOptions{Filters: make(client.Filters).Add("reference", imageName)})

@@ -117,7 +117,7 @@ Centered Data Exchange under Gherkin scenarios, and says what held.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w; see \"%s --help\"", err, cmd.CommandPath())
 	})
-	root.AddCommand(certifyCommand(s), upCommand(s), stepsCommand(s), requirementsCommand(s), cleanCommand(s), versionCommand(s))
+	root.AddCommand(certifyCommand(s), upCommand(s), stepsCommand(s), requirementsCommand(s), cleanCommand(s), imageCommand(s), versionCommand(s))
 	return root
 }
 

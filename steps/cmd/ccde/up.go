@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -216,7 +217,11 @@ func printNodes(w io.Writer, nodes []cluster.Node, consumer, admin string, empty
 	for _, n := range nodes {
 		fmt.Fprintf(w, "%-10s %s\n%-10s control %s  secret %s\n", n.Name, n.FHIR, "", n.ControlURL, n.Secret)
 	}
-	fmt.Fprintf(w, "\nconsumer   %s\nadmin      %s\n\nTry:\n", consumer, admin)
+	fmt.Fprintf(w, "\nconsumer   %s\nadmin      %s\n\nFor another terminal:\n  export", consumer, admin)
+	for _, n := range nodes {
+		fmt.Fprintf(w, " %s=%s", variable(n.Name), n.FHIR)
+	}
+	fmt.Fprintf(w, " CONSUMER=%s ADMIN=%s\n\nTry:\n", consumer, admin)
 	source, target := nodes[0], nodes[min(1, len(nodes)-1)]
 	for _, n := range nodes {
 		switch n.Name {
@@ -231,4 +236,17 @@ func printNodes(w io.Writer, nodes []cluster.Node, consumer, admin string, empty
 		fmt.Fprintf(w, "  curl -s -H 'Authorization: Bearer %s' %s/Patient/example\n", admin, source.FHIR)
 	}
 	fmt.Fprintln(w)
+}
+
+// variable is a shell variable's name for a node.
+func variable(name string) string {
+	if name != "" && name[0] >= '0' && name[0] <= '9' {
+		name = "node_" + name
+	}
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return unicode.ToUpper(r)
+		}
+		return '_'
+	}, strings.ToLower(name))
 }
