@@ -27,7 +27,7 @@ func Decode(r io.Reader, into any) error {
 		case semantic.Err != nil:
 			return fmt.Errorf("%s: %w", at, semantic.Err)
 		case semantic.GoType != nil:
-			return fmt.Errorf("%s: a JSON %s does not fit here", at, semantic.JSONKind)
+			return fmt.Errorf("%s: a JSON %s does not fit here", at, kindName(semantic.JSONKind))
 		}
 		return fmt.Errorf("%s: %w", at, err)
 	}
@@ -50,6 +50,17 @@ var numbers = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v *any) error {
 	*v = stdjson.Number(value)
 	return nil
 })
+
+func kindName(kind jsontext.Kind) string {
+	switch kind {
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	default:
+		return kind.String() // "string", "number", ..
+	}
+}
 
 // member is a JSON pointer in the form that people write: trust[0].url.
 func member(p jsontext.Pointer) string {

@@ -3,6 +3,7 @@ package control
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -36,10 +37,11 @@ func (d *Duration) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
+// shorten bounds what an error shows of a text.
 func shorten(text string) string {
 	const most = 60
 	if len(text) <= most {
 		return text
 	}
-	return text[:most] + ".."
+	return strings.ToValidUTF8(text[:most], "") + ".." // not half a rune
 }

@@ -13,6 +13,8 @@ type Step struct {
 	Each  bool   // each item: [*]
 }
 
+const maxSteps = 100
+
 // ParsePath reads a JSON path such as entry[0].resource.id, link[-1].url or entry[*].resource. A name
 // can hold anything but dots and brackets.
 func ParsePath(text string) ([]Step, error) {
@@ -22,6 +24,9 @@ func ParsePath(text string) ([]Step, error) {
 	}
 	rest := text
 	for first := true; first || rest != ""; first = false {
+		if len(steps) == maxSteps {
+			return fail(fmt.Sprintf("has over %d steps", maxSteps))
+		}
 		if strings.HasPrefix(rest, "[") && (!first || len(rest) > 1) {
 			inner, after, ok := strings.Cut(rest[1:], "]")
 			if !ok {

@@ -55,7 +55,9 @@ const (
 )
 
 // Exchange is one request with its answer, as the node's history keeps it: of what it received, the
-// answer that left; of what it sent, the answer as the node read it. Nothing is masked.
+// request as it came and the answer as it left; of what it sent, the request as it left and the answer
+// as the node read it. Nothing is masked. The history keeps the latest 2,000 exchanges, of one body
+// 1 MiB, of all 64 MiB.
 type Exchange struct {
 	Seq  int64     `json:"seq"` // grows with every request of the node, also over a DELETE of the history
 	Side string    `json:"side"`

@@ -29,7 +29,7 @@ type Call struct {
 	entry    *entry
 	cleared  <-chan struct{}
 	head     http.Header // that an answer made here starts from
-	body     replay
+	body     *replay
 	over     bool // the phase ends
 	dropped  bool
 	answered bool  // Response was made by a rule
@@ -45,8 +45,10 @@ type Response struct {
 }
 
 func newCall(side string, r *http.Request, en *entry, cleared <-chan struct{}, head http.Header) *Call {
-	c := &Call{Side: side, Request: r, entry: en, cleared: cleared, head: head, cut: -1}
-	c.body.source = r.Body
+	c := &Call{Side: side, Request: r, entry: en, cleared: cleared, head: head, cut: -1, body: &replay{whole: true}}
+	if r.Body != nil && r.Body != http.NoBody { // none must stay none: a transport knows it by its identity
+		c.body = &replay{source: r.Body}
+	}
 	return c
 }
 
@@ -59,15 +61,21 @@ func (c *Call) Body() ([]byte, error) {
 	return data, err
 }
 
-// SetBody replaces the request's body.
+// SetBody replaces the request's body; only at the request phase.
 func (c *Call) SetBody(data []byte) {
 	if c.Side == control.Received {
 		c.settle() // the history shows what came
 	}
 	c.body.close()
-	c.body = replay{data: data, whole: true}
-	c.Request.Body = io.NopCloser(bytes.NewReader(data))
-	c.Request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+	c.body = &replay{data: data, whole: true}
+	again := func() (io.ReadCloser, error) {
+		if len(data) == 0 {
+			return http.NoBody, nil
+		}
+		return io.NopCloser(bytes.NewReader(data)), nil
+	}
+	c.Request.Body, _ = again()
+	c.Request.GetBody = again
 	c.Request.ContentLength = int64(len(data))
 	c.Request.Header.Del("Content-Length")
 	c.Request.TransferEncoding = nil
@@ -112,11 +120,10 @@ func (c *Call) Wait(ctx context.Context, d time.Duration) error {
 
 // peek reads up to limit bytes of the request's body and puts them before the rest again.
 func (c *Call) peek(limit int) (data []byte, whole bool, err error) {
-	if c.body.source == nil && !c.body.whole {
-		return nil, true, nil
-	}
 	data, whole, err = c.body.read(limit)
-	c.Request.Body = c.body.reader()
+	if c.body.source != nil {
+		c.Request.Body = c.body.reader()
+	}
 	return data, whole, err
 }
 

@@ -54,6 +54,9 @@ func (en *entry) takes(r *http.Request) bool {
 	en.mu.Lock()
 	defer en.mu.Unlock()
 	en.request.announced, en.request.ended = r.ContentLength, r.Body == nil || r.Body == http.NoBody
+	if r.ContentLength == 0 && !en.request.ended { // what a client says of a length that it doesn't know
+		en.request.announced = -1
+	}
 	return !en.request.ended
 }
 
@@ -65,9 +68,6 @@ func (en *entry) leaves(r *http.Request) {
 	en.mu.Unlock()
 	if !en.takes(r) {
 		return
-	}
-	if r.ContentLength == 0 { // what a client says of a body whose length it doesn't know
-		en.announce(&en.request, -1)
 	}
 	r.Body = &tee{ReadCloser: r.Body, en: en, to: &en.request}
 	if again := r.GetBody; again != nil {
@@ -107,6 +107,17 @@ func (en *entry) end(err error) {
 	}
 }
 
+// breaks ends the exchange with why its answer could not be written, also one that has ended because
+// all of it was about to be.
+func (en *entry) breaks(err error) {
+	en.end(err)
+	en.mu.Lock()
+	defer en.mu.Unlock()
+	if en.ex.Error == "" {
+		en.ex.Error = err.Error()
+	}
+}
+
 // passed records a part of a body that goes by.
 func (en *entry) passed(to *kept, part []byte, last bool) {
 	en.mu.Lock()
@@ -125,12 +136,6 @@ func (en *entry) complete() bool {
 	en.mu.Lock()
 	defer en.mu.Unlock()
 	return en.response.size == en.response.announced
-}
-
-func (en *entry) announce(to *kept, length int64) {
-	en.mu.Lock()
-	defer en.mu.Unlock()
-	to.announced = length
 }
 
 // restart forgets what went by of a body that starts anew.

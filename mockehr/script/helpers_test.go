@@ -28,6 +28,7 @@ type node struct {
 	url    string
 	plain  *http.Client // the outside's
 	client *http.Client // the node's own
+	close  func()       // stops serving, once all that is under way is done
 }
 
 const patient = `{"resourceType":"Patient","id":"p1","active":true}`
@@ -61,6 +62,7 @@ func newNode(t *testing.T, handler http.HandlerFunc) *node {
 	n.client = &http.Client{Transport: n.Transport(&http.Transport{}),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	n.plain.CheckRedirect = n.client.CheckRedirect
+	n.close = server.Close
 	t.Cleanup(server.Close)
 	t.Cleanup(n.plain.CloseIdleConnections)
 	t.Cleanup(n.client.CloseIdleConnections)

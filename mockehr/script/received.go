@@ -17,7 +17,6 @@ import (
 var (
 	errDropped = errors.New("dropped by a rule")
 	errGivenUp = errors.New("the handler gave up (it panicked)")
-	errNoWrite = errors.New("the answer could not be written")
 )
 
 // Middleware records what the node receives and what it answers, and lets the rules act on it. It
@@ -107,13 +106,13 @@ func (c *Call) send(ctx context.Context, w *recorder) error {
 			return err
 		}
 	} else if _, err := w.Write(body); err != nil {
-		return fmt.Errorf("%w: %w", errNoWrite, err)
+		return err
 	}
 	if !short {
 		return nil
 	}
 	if err := w.FlushError(); err != nil {
-		return fmt.Errorf("%w: %w", errNoWrite, err)
+		return err
 	}
 	return fmt.Errorf("cut short by a rule: %d of %d bytes", len(body), len(res.Body))
 }
@@ -152,7 +151,7 @@ func (w *recorder) Write(part []byte) (int, error) {
 	}
 	n, err := w.ResponseWriter.Write(part)
 	if err != nil && !w.none {
-		w.en.end(fmt.Errorf("%w: %w", errNoWrite, err))
+		w.en.breaks(fmt.Errorf("the answer could not be written: %w", err))
 	}
 	return n, err
 }
@@ -185,16 +184,16 @@ func (w *recorder) finish() {
 func (w *recorder) slowly(body io.Reader) error {
 	part := make([]byte, maxStep)
 	if err := w.FlushError(); err != nil {
-		return fmt.Errorf("%w: %w", errNoWrite, err)
+		return err
 	}
 	for {
 		n, err := body.Read(part)
 		if n > 0 {
 			if _, err := w.Write(part[:n]); err != nil {
-				return fmt.Errorf("%w: %w", errNoWrite, err)
+				return err
 			}
 			if err := w.FlushError(); err != nil {
-				return fmt.Errorf("%w: %w", errNoWrite, err)
+				return err
 			}
 		}
 		if err == io.EOF {

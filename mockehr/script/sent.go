@@ -98,7 +98,7 @@ func (c *Call) freeze() {
 	if !whole && err == nil {
 		err = errTooLarge
 	}
-	c.body = replay{data: data, whole: whole, err: err} // the one that is sent is no longer this one
+	c.body = &replay{data: data, whole: whole, err: err} // the one that is being sent is another's from here on
 }
 
 // hold reads an answer whole. If that can't be done it leaves the answer as it comes, and tells so.
