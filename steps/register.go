@@ -120,6 +120,10 @@ func Register(sc *godog.ScenarioContext, env *Env) {
 	})
 	sc.After(func(ctx context.Context, _ *godog.Scenario, err error) (context.Context, error) {
 		if w := worldOf(ctx); w != nil {
+			if errors.Is(ctx.Err(), context.Canceled) {
+				err = fmt.Errorf("%w: the run was cut short", judge.ErrUnjudged)
+				w.ended = err
+			}
 			w.end(context.WithoutCancel(ctx), err)
 		}
 		return ctx, nil

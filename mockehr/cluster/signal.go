@@ -6,7 +6,12 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
+
+// sameSignal is how long further signals count as the first one: what ends a
+// process group (timeout, make, a terminal) often sends it to a process twice.
+const sameSignal = 2 * time.Second
 
 // Interrupted is the cause of a context that a signal ended.
 type Interrupted struct{ Signal os.Signal }
@@ -16,8 +21,9 @@ func (i Interrupted) Error() string { return fmt.Sprintf("interrupted by a signa
 // SignalContext ends with the first SIGINT or SIGTERM, so that whoever runs
 // under it comes to its Close calls, which do not end with it: that is how
 // containers, networks and images go on Ctrl-C too. notice, if not nil, is
-// called once when that happens. A second signal ends the process at once,
-// as it does without us; what is left then, a later run removes.
+// called once when that happens. Once [sameSignal] is over, another signal ends
+// the process at once, as it does without us; what is left then, a later run
+// removes.
 func SignalContext(parent context.Context, notice func(os.Signal)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
@@ -25,7 +31,7 @@ func SignalContext(parent context.Context, notice func(os.Signal)) (ctx context.
 	go func() {
 		select {
 		case s := <-signals:
-			signal.Stop(signals)
+			time.AfterFunc(sameSignal, func() { signal.Stop(signals) })
 			if notice != nil {
 				notice(s)
 			}
