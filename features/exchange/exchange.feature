@@ -76,12 +76,12 @@ Feature: A person's record moves between EHRs
 
   @TGT-28
   Scenario: The copying ends with the authorization
-    Given the authorization is to last 3 h
+    Given the authorization is to last 30 min
     And the person moves their record from the source EHR to the target EHR
     And the copying comes to rest
-    When 4 hours pass
+    When 40 minutes pass
     And a new laboratory result of the patient is recorded at the source EHR
-    And 1 hour passes
+    And 20 minutes pass
     Then it has asked the source EHR nothing in that time
     And the target EHR does not hold the new result
 

@@ -2,9 +2,11 @@
 //
 // A resource is an [Object]: the JSON form as an ordered tree, with numbers as
 // text, so that nothing is lost. XML is a projection of that tree through the
-// tables of the specification, which are embedded (folder tables) and loaded
-// when first needed. [Validate] checks a resource against the same tables.
+// tables of the specification, which are embedded (folder tables); each type is
+// read from them when first needed. [Validate] checks a resource against the same
+// tables, [SearchParams] and [CompartmentPatients] evaluate it by them.
 //
-// Everything here is a pure function of its arguments and safe for concurrent
-// use; an Object itself is not.
+// The parsers take hostile input: what they refuse is a *[SyntaxError] with line,
+// column and path; depth is bounded, and there are no entities of one's own. All
+// here are pure functions and safe for concurrent use; an Object itself is not.
 package fhir

@@ -4,20 +4,33 @@ package fhir
 // that of items not; numbers by their text; narratives as canonical XML; and
 // nulls at the end of an array, which say nothing, aside.
 func Equal(a, b *Object) bool {
-	if a.Len() != b.Len() {
-		return false
-	}
 	find := finder(b)
+	said := 0
 	for i, m := range a.Members() {
+		if saysNothing(m.Value) {
+			continue
+		}
 		j := i // mostly the order is the same
-		if b.members[j].Name != m.Name {
+		if j >= b.Len() || b.members[j].Name != m.Name {
 			j = find(m.Name)
 		}
 		if j < 0 || !equalValue(m.Name, m.Value, b.members[j].Value) {
 			return false
 		}
+		said++
 	}
-	return true
+	for _, m := range b.Members() {
+		if !saysNothing(m.Value) {
+			said--
+		}
+	}
+	return said == 0
+}
+
+// saysNothing is true of an array of nulls, or of nothing.
+func saysNothing(v any) bool {
+	list, ok := v.([]any)
+	return ok && len(trimNulls(list)) == 0
 }
 
 // finder returns o.index, for a large object one that is quick.

@@ -247,15 +247,15 @@ func (r *jsonReader) wrap(err error) error {
 // pointerPath turns /name/0/given into name[0].given, below the root if that is known.
 func pointerPath(root string, p jsontext.Pointer) string {
 	var b strings.Builder
-	b.WriteString(shorten(root))
+	b.WriteString(pathName(root))
 	for token := range p.Tokens() {
 		switch {
 		case token != "" && strings.Trim(token, "0123456789") == "":
 			b.WriteString("[" + token + "]")
 		case b.Len() > 0:
-			b.WriteString("." + shorten(token))
+			b.WriteString("." + pathName(token))
 		default:
-			b.WriteString(shorten(token))
+			b.WriteString(pathName(token))
 		}
 	}
 	return b.String()

@@ -92,6 +92,8 @@ func TestEqual(t *testing.T) {
 		{"a list of one and one", `{"a":[1]}`, `{"a":1}`, false},
 		{"object and string", `{"a":{}}`, `{"a":"x"}`, false},
 		{"nulls at the end", `{"a":["x",null],"_a":[null,{"id":"1"}]}`, `{"a":["x"],"_a":[null,{"id":"1"},null]}`, true},
+		{"nulls alone", `{"a":[null],"_a":[{"id":"1"}]}`, `{"_a":[{"id":"1"}]}`, true},
+		{"nulls alone, another name", `{"a":[null],"b":"x"}`, `{"c":"y","a":[null]}`, false},
 		{"nulls within", `{"a":[null,"x"]}`, `{"a":["x"]}`, false},
 		{"narrative", div, `{"div":"<h:div xmlns:h=\"http://www.w3.org/1999/xhtml\"><h:b title=\"x\"></h:b></h:div>"}`, true},
 		{"narrative, other text", div, `{"div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><b title='y'/></div>"}`, false},

@@ -45,10 +45,20 @@ func (s pathSegment) append(dst []byte) []byte {
 	if len(dst) > 0 {
 		dst = append(dst, '.')
 	}
-	dst = append(dst, shorten(s.name)...)
+	dst = append(dst, pathName(s.name)...)
 	if s.index >= 0 {
 		dst = strconv.AppendInt(append(dst, '['), int64(s.index), 10)
 		dst = append(dst, ']')
 	}
 	return dst
+}
+
+// pathName is a name as it stands in FHIRPath: one that is no word in quotes.
+func pathName(name string) string {
+	for i := range len(name) {
+		if c := name[i]; c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
+			return strconv.Quote(shorten(name))
+		}
+	}
+	return shorten(name)
 }

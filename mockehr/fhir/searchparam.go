@@ -100,10 +100,10 @@ func (p SearchParam) CodeSystems() []string {
 	var systems []string
 	for _, path := range p.paths {
 		for _, f := range path.steps[len(path.steps)-1].fields {
-			if f.typ == nil || f.typ.name != "code" || f.valueSet == "" {
+			if f.typ == nil || f.typ.name != "code" || !f.valueSet.known() {
 				continue
 			}
-			for c := range loadValueSets()[f.valueSet].codings {
+			for c := range f.valueSet.codings {
 				if !slices.Contains(systems, c.system) {
 					systems = append(systems, c.system)
 				}

@@ -99,13 +99,16 @@ func (t *typeDef) named(name string) []*field {
 	if t == nil {
 		return nil
 	}
-	for _, e := range t.elements {
-		if e.name != name {
+	for _, e := range t.content().elements {
+		switch {
+		case e.name != name:
 			continue
+		case !e.choice:
+			return []*field{t.content().fields[name]}
 		}
-		fields := make([]*field, len(e.names))
-		for i, dataName := range e.names {
-			fields[i] = t.fields[dataName]
+		fields := make([]*field, len(e.choices))
+		for i, dataName := range e.choices {
+			fields[i] = t.content().fields[dataName]
 		}
 		return fields
 	}

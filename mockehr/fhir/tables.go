@@ -90,10 +90,11 @@ var (
 	})
 )
 
-// elementRows, primitiveRows and codeRows are read once, into the schema, and so not kept.
+// What the others read is kept elsewhere, in another shape.
 
-func elementRows() []elementRow {
-	return readTable(elementsText, func(f []string) elementRow {
+// elementRows are those of a named type, with all that is within its elements.
+func elementRows(typ string) []elementRow {
+	return readTable(linesFrom(elementsText, typ+"."), func(f []string) elementRow {
 		return elementRow{
 			Path: f[0], Required: f[1] != "0", Many: f[2] != "1", Types: splitList(f[3]),
 			ValueSet: f[5], XML: f[7], Targets: splitList(f[9]),
@@ -107,16 +108,34 @@ func primitiveRows() []primitiveRow {
 	})
 }
 
-func codeRows() []codeRow {
-	return readTable(codesText, func(f []string) codeRow {
+// codeRows are those of a value set.
+func codeRows(url string) []codeRow {
+	return readTable(linesFrom(codesText, url+"\t"), func(f []string) codeRow {
 		return codeRow{f[0], f[1], f[2], f[3] == "Y"}
 	})
 }
 
+// linesFrom is the part of a table whose lines have that start; they stand
+// together. It begins with the end of the line before, as after a header.
+func linesFrom(text, start string) string {
+	from := strings.Index(text, "\n"+start)
+	if from < 0 {
+		return ""
+	}
+	end := from + 1
+	for strings.HasPrefix(text[end:], start) {
+		end += strings.IndexByte(text[end:], '\n') + 1
+	}
+	return text[from:end]
+}
+
+// readTable makes a row of the fields of each line; row must not keep the slice.
 func readTable[T any](text string, row func(fields []string) T) []T {
 	rows := make([]T, 0, strings.Count(text, "\n"))
+	var fields []string
 	for line := range lines(text) {
-		rows = append(rows, row(strings.Split(line, "\t")))
+		fields = slices.AppendSeq(fields[:0], strings.SplitSeq(line, "\t"))
+		rows = append(rows, row(fields))
 	}
 	return slices.Clip(rows)
 }

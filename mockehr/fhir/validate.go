@@ -17,9 +17,10 @@ const maxIssues = 100
 // which don't make a resource invalid. Without any it returns nil; it stops at 100.
 //
 // Not checked are profiles, value sets that are not required or cannot be
-// enumerated, and what a resource says about others.
+// enumerated, the invariants of single resource types (obs-6) but for those of
+// Bundle and Parameters, and what a resource says about others.
 func Validate(o *Object) []Issue {
-	v := &validator{sets: loadValueSets()}
+	v := &validator{}
 	root := rootPath(o.Type())
 	v.resource(&root, o, 1)
 	return v.issues
@@ -28,7 +29,6 @@ func Validate(o *Object) []Issue {
 // validator collects the problems of one resource.
 type validator struct {
 	issues []Issue
-	sets   map[string]valueSet
 	full   bool // there are enough issues
 
 	container   *Object           // the resource that is not contained in another, around what is checked
@@ -114,8 +114,9 @@ func (v *validator) object(p *path, o *Object, t *typeDef, depth int) {
 	// Which name an element has been given by: of a choice there are several.
 	var few [64]string
 	seen := few[:]
-	if len(t.elements) > len(seen) {
-		seen = make([]string, len(t.elements))
+	elements := t.content().elements
+	if len(elements) > len(seen) {
+		seen = make([]string, len(elements))
 	}
 	for i := range o.members {
 		if v.full {
@@ -144,7 +145,7 @@ func (v *validator) object(p *path, o *Object, t *typeDef, depth int) {
 			v.member(&child, f, nil, m.Value, depth)
 		}
 	}
-	for _, e := range t.elements {
+	for _, e := range elements {
 		if e.required && seen[e.index] == "" {
 			child := p.child(e.name)
 			v.add(&child, "required", "%s must be given", choices(e))
@@ -156,11 +157,12 @@ func (v *validator) object(p *path, o *Object, t *typeDef, depth int) {
 // memberField is the field that a member of an object of type t stands for;
 // isExt if it holds the id and extensions of a primitive.
 func memberField(t *typeDef, name string) (f *field, isExt bool) {
-	if f = t.fields[name]; f != nil {
+	fields := t.content().fields
+	if f = fields[name]; f != nil {
 		return f, false
 	}
 	if name, isExt = strings.CutPrefix(name, "_"); isExt {
-		f = t.fields[name]
+		f = fields[name]
 		if f != nil && (f.attr || f.typ == nil || f.typ.prim == nil || f.typ.xhtml()) {
 			f = nil
 		}
@@ -171,7 +173,7 @@ func memberField(t *typeDef, name string) (f *field, isExt bool) {
 // unknown reports a member that type t does not have, with the closest that it has.
 func (v *validator) unknown(p *path, t *typeDef, name string) {
 	child := p.child(name)
-	for _, e := range t.elements {
+	for _, e := range t.content().elements {
 		switch {
 		case e.choice && e.name == name:
 			v.add(&child, "structure", "the name must tell the type: %s", choices(e))
@@ -189,10 +191,10 @@ func choices(e *element) string {
 	switch {
 	case !e.choice:
 		return fmt.Sprintf("%q", e.name)
-	case len(e.names) > 8:
-		return fmt.Sprintf("%s[x] (%s, ...)", e.name, strings.Join(e.names[:8], ", "))
+	case len(e.choices) > 8:
+		return fmt.Sprintf("%s[x] (%s, ...)", e.name, strings.Join(e.choices[:8], ", "))
 	}
-	return fmt.Sprintf("%s[x] (%s)", e.name, strings.Join(e.names, ", "))
+	return fmt.Sprintf("%s[x] (%s)", e.name, strings.Join(e.choices, ", "))
 }
 
 // member checks the value of a member, and that of its sibling with id and

@@ -34,8 +34,8 @@ func TestValidateBundle(t *testing.T) {
 		{"fullUrl twice in a history", bundle("history", `{"fullUrl":"http://x.org/Patient/1",`+pat+`},{"fullUrl":"http://x.org/Patient/1",`+pat+`}`), "", "", ""},
 		{"fullUrl of a version", bundle("collection", `{"fullUrl":"http://x.org/Patient/1/_history/2",`+pat+`}`), "Bundle.entry[0].fullUrl", "invariant", "bdl-8"},
 		{"fullUrl not absolute", bundle("collection", `{"fullUrl":"Patient/1",`+pat+`}`), "Bundle.entry[0].fullUrl", "value", "not absolute"},
-		{"fullUrl of another id", bundle("collection", `{"fullUrl":"http://x.org/Patient/2",`+pat+`}`), "Bundle.entry[0].fullUrl", "invariant", "that of Patient/2, but the resource is Patient/1"},
-		{"fullUrl of another type", bundle("collection", `{"fullUrl":"http://x.org/Person/1",`+pat+`}`), "Bundle.entry[0].fullUrl", "invariant", "that of Person/1"},
+		{"fullUrl of another id", bundle("collection", `{"fullUrl":"http://x.org/Patient/2",`+pat+`}`), "Bundle.entry[0].fullUrl", "invariant", `that of "Patient/2", but the resource is "Patient/1"`},
+		{"fullUrl of another type", bundle("collection", `{"fullUrl":"http://x.org/Person/1",`+pat+`}`), "Bundle.entry[0].fullUrl", "invariant", `that of "Person/1"`},
 		{"fullUrl of a resource without an id", bundle("collection", `{"fullUrl":"http://x.org/Patient/2","resource":{"resourceType":"Patient"}}`), "", "", ""},
 		{"fullUrl that is no FHIR URL", bundle("collection", `{"fullUrl":"http://x.org/people?id=2",`+pat+`}`), "", "", ""},
 

@@ -3,16 +3,15 @@ package fhir
 import "strings"
 
 // boundCode checks a code against a value set whose binding is required.
-func (v *validator) boundCode(p *path, url, code string) {
-	set, ok := v.sets[url]
-	if !ok || set.codes[code] {
+func (v *validator) boundCode(p *path, set *valueSet, code string) {
+	if !set.known() || set.codes[code] {
 		return
 	}
 	if list := set.list(); list != "" {
-		v.add(p, "code-invalid", "%q is not a code of %s, which has %s", shorten(code), url, list)
+		v.add(p, "code-invalid", "%q is not a code of %s, which has %s", shorten(code), set.url, list)
 		return
 	}
-	v.add(p, "code-invalid", "%q is not a code of %s", shorten(code), url)
+	v.add(p, "code-invalid", "%q is not a code of %s", shorten(code), set.url)
 }
 
 // bound checks what the element f asks of its value, beyond the type.
@@ -25,51 +24,47 @@ func (v *validator) bound(p *path, o *Object, f *field) {
 			child := p.child("comparator")
 			v.add(&child, "structure", "no comparator is allowed here")
 		}
-	}
-	set, ok := v.sets[f.valueSet]
-	if !ok {
-		return
-	}
-	switch f.typ.name {
 	case "Coding":
-		if !set.has(o) {
-			v.outside(p, f.valueSet, set, o)
+		if f.valueSet.known() && !f.valueSet.has(o) {
+			v.outside(p, f.valueSet, o)
 		}
 	case "CodeableConcept":
-		codings := o.Objects("coding")
-		for _, c := range codings {
-			if set.has(c) {
-				return
-			}
+		if f.valueSet.known() {
+			v.boundConcept(p, o, f.valueSet)
 		}
-		if len(codings) == 0 {
-			v.outside(p, f.valueSet, set, nil)
+	}
+}
+
+// boundConcept checks that one of the codings is of the value set.
+func (v *validator) boundConcept(p *path, o *Object, set *valueSet) {
+	codings := o.Objects("coding")
+	for _, c := range codings {
+		if set.has(c) {
 			return
 		}
-		v.outside(p, f.valueSet, set, codings[0])
 	}
+	if len(codings) == 0 {
+		v.add(p, "code-invalid", "a coding of %s is needed%s", set.url, whichHas(set))
+		return
+	}
+	v.outside(p, set, codings[0])
 }
 
-// has tells whether a Coding is of the value set.
-func (s valueSet) has(c *Object) bool {
-	return s.codings[coding{c.Text("system"), c.Text("code")}]
+// outside reports that a coding is not of the value set.
+func (v *validator) outside(p *path, set *valueSet, c *Object) {
+	system, code := c.Text("system"), c.Text("code")
+	if set.codes[code] && namesValueSet(system, set.url) {
+		v.warn(p, "code-invalid", "%q names the value set, not the code system of %q", shorten(system), code)
+		return
+	}
+	v.add(p, "code-invalid", "%q of system %q is not of %s%s", shorten(code), shorten(system), set.url, whichHas(set))
 }
 
-// outside reports that no coding is of the value set; c is one of them, or nil.
-func (v *validator) outside(p *path, url string, set valueSet, c *Object) {
-	known := ""
+func whichHas(set *valueSet) string {
 	if list := set.list(); list != "" {
-		known = ", which has " + list
+		return ", which has " + list
 	}
-	if c != nil && set.codes[c.Text("code")] && namesValueSet(c.Text("system"), url) {
-		v.warn(p, "code-invalid", "%q names the value set, not the code system of %q", shorten(c.Text("system")), c.Text("code"))
-		return
-	}
-	if c == nil {
-		v.add(p, "code-invalid", "a coding of %s is needed%s", url, known)
-		return
-	}
-	v.add(p, "code-invalid", "%q of system %q is not of %s%s", shorten(c.Text("code")), shorten(c.Text("system")), url, known)
+	return ""
 }
 
 // namesValueSet tells whether a system is the name of the value set, as which it

@@ -31,7 +31,7 @@ func (v *validator) unreferred(p *path, o *Object) {
 		if id := c.ID(); id != "" && !v.referred[id] {
 			all := p.child("contained")
 			at := all.item(i)
-			v.add(&at, "invariant", "nothing refers to the contained resource, by \"#%s\" (dom-3)", shorten(id))
+			v.add(&at, "invariant", "nothing refers to the contained resource, by %q (dom-3)", "#"+shorten(id))
 		}
 	}
 }

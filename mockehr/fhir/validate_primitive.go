@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // maxString is how long a string may be, in bytes (STU3, 2.24 "string").
@@ -48,13 +49,15 @@ func (v *validator) primitive(p *path, f *field, value, ext any, depth int) {
 		v.add(p, "value", "%s", problem)
 		return
 	}
-	if f.valueSet != "" {
-		v.boundCode(p, f.valueSet, text)
-	}
+	v.boundCode(p, f.valueSet, text)
 }
 
 // checkPrimitive tells what is wrong with a value, "" if nothing is.
 func checkPrimitive(prim *primitive, text string) string {
+	if i := badCharacter(text); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(text[i:])
+		return fmt.Sprintf("a %s cannot contain the character U+%04X", prim.name, r)
+	}
 	switch prim.name {
 	case "boolean":
 		return ""
@@ -75,7 +78,7 @@ func checkPrimitive(prim *primitive, text string) string {
 			return ""
 		}
 	default:
-		if prim.regex == nil || prim.regex.MatchString(text) {
+		if prim.regex == nil || prim.regex().MatchString(text) {
 			return checkRange(prim.name, text)
 		}
 	}
@@ -136,11 +139,6 @@ func checkString(text string) string {
 	if len(text) > maxString {
 		return fmt.Sprintf("a string of %d bytes is too long; %d are allowed", len(text), maxString)
 	}
-	for i := range len(text) {
-		if c := text[i]; c < ' ' && c != '\t' && c != '\n' && c != '\r' {
-			return fmt.Sprintf("a string cannot contain the control character U+%04X", c)
-		}
-	}
 	return ""
 }
 
@@ -151,13 +149,11 @@ func validCode(text string) bool {
 	afterSpace := true // so that none may lead
 	for i := range len(text) {
 		switch c := text[i]; {
-		case c == ' ' || '\t' <= c && c <= '\r':
+		case c == ' ' || c == '\t' || c == '\r' || c == '\n':
 			if afterSpace {
 				return false
 			}
 			afterSpace = true
-		case c < ' ':
-			return false
 		default:
 			afterSpace = false
 		}

@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -40,7 +41,7 @@ func (v *validator) targetType(text string) (typ, problem string) {
 		}
 		v.referred[text[1:]] = true
 		if !ok {
-			return "", "nothing is contained in the " + v.container.Type() + " with the id \"" + shorten(text[1:]) + "\" (ref-1)"
+			return "", fmt.Sprintf("nothing is contained in the %s with the id %q (ref-1)", shorten(v.container.Type()), shorten(text[1:]))
 		}
 		return typ, ""
 	case strings.HasPrefix(text, "urn:"):
@@ -56,7 +57,7 @@ func (v *validator) targetType(text string) (typ, problem string) {
 		return typ, ""
 	}
 	if u, err := url.Parse(text); err != nil {
-		return "", "\"" + shorten(text) + "\" is not a valid URL"
+		return "", fmt.Sprintf("%q is not a valid URL", shorten(text))
 	} else if u.IsAbs() {
 		// Whatever the URL names: only if it ends as FHIR's do does it tell a type.
 		if _, typ, _, _, ok := SplitReference(text); ok {
@@ -66,7 +67,7 @@ func (v *validator) targetType(text string) (typ, problem string) {
 	}
 	base, typ, _, _, ok := SplitReference(text)
 	if !ok || base != "" {
-		return "", "\"" + shorten(text) + "\" is not a reference: it is Type/id, an absolute URL, urn:uuid:.., urn:oid:.. or #id of a contained resource"
+		return "", fmt.Sprintf("%q is not a reference: it is Type/id, an absolute URL, urn:uuid:.., urn:oid:.. or #id of a contained resource", shorten(text))
 	}
 	return typ, ""
 }

@@ -107,35 +107,22 @@ func divEnd(dst []byte, name string, empty bool) []byte {
 // appendEscaped prints text so that an XML parser reads exactly it: within an
 // attribute white space would be normalized, and a carriage return everywhere.
 func appendEscaped(dst []byte, s string, attribute bool) []byte {
+	refs := &textRefs
+	if attribute {
+		refs = &attributeRefs
+	}
 	from := 0
 	for i := range len(s) {
-		var ref string
-		switch s[i] {
-		case '&':
-			ref = "&amp;"
-		case '<':
-			ref = "&lt;"
-		case '>':
-			ref = "&gt;"
-		case '\r':
-			ref = "&#xD;"
-		case '"':
-			if attribute {
-				ref = "&quot;"
-			}
-		case '\t':
-			if attribute {
-				ref = "&#x9;"
-			}
-		case '\n':
-			if attribute {
-				ref = "&#xA;"
-			}
-		}
-		if ref != "" {
-			dst = append(append(dst, s[from:i]...), ref...)
+		if c := s[i]; c <= '>' && refs[c] != "" {
+			dst = append(append(dst, s[from:i]...), refs[c]...)
 			from = i + 1
 		}
 	}
 	return append(dst, s[from:]...)
 }
+
+// The references that characters are printed as.
+var (
+	textRefs      = ['>' + 1]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '\r': "&#xD;"}
+	attributeRefs = ['>' + 1]string{'&': "&amp;", '<': "&lt;", '>': "&gt;", '\r': "&#xD;", '"': "&quot;", '\t': "&#x9;", '\n': "&#xA;"}
+)

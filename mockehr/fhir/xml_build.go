@@ -23,7 +23,7 @@ func (b *builder) object() *Object {
 }
 
 func (b *builder) order(m Member) int {
-	if f := b.t.fields[strings.TrimPrefix(m.Name, "_")]; f != nil {
+	if f := b.t.content().fields[strings.TrimPrefix(m.Name, "_")]; f != nil {
 		return memberOrder(f, m.Name)
 	}
 	return -1 // resourceType
@@ -47,6 +47,11 @@ func (b *builder) scratch() []Member { return b.members[len(b.members):] }
 
 func (b *builder) index(name string) int {
 	return slices.IndexFunc(b.members, func(m Member) bool { return m.Name == name })
+}
+
+// has tells whether there is a value, or an id or extensions, of a field.
+func (b *builder) has(f *field) bool {
+	return b.index(f.dataName) >= 0 || f.extName != "" && b.index(f.extName) >= 0
 }
 
 // add adds the value of an element, and for a primitive its id and extensions.

@@ -128,3 +128,16 @@ func TestParseXMLHarmless(t *testing.T) {
 		})
 	}
 }
+
+func TestParseXMLBig(t *testing.T) {
+	const n = 100_000
+	text := patientXML(strings.Repeat(`<name><family value="Bee"/><given value="Ann"/><given id="x" value="Zoë"/></name>`, n))
+	start := time.Now()
+	o, err := ParseXML([]byte(text))
+	require.NoError(t, err)
+	assert.Len(t, o.List("name"), n)
+	printed, err := AppendXML(nil, o)
+	require.NoError(t, err)
+	assert.Len(t, printed, len(text)+len(`<?xml version="1.0" encoding="UTF-8"?>`))
+	assert.Less(t, time.Since(start), 10*time.Second)
+}

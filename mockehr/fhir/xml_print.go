@@ -100,7 +100,7 @@ func (w *xmlWriter) collect(o *Object, t *typeDef) error {
 			continue
 		}
 		name, isExt := strings.CutPrefix(m.Name, "_")
-		f := t.fields[name]
+		f := t.content().fields[name]
 		isPrim := f != nil && f.typ != nil && f.typ.prim != nil && !f.typ.xhtml()
 		switch {
 		case f == nil, isExt && (!isPrim || f.attr):
@@ -204,6 +204,8 @@ func (w *xmlWriter) primitive(f *field, value, ext any, depth, level int) error 
 		return w.xhtml(value)
 	case value == nil && sibling == nil:
 		return w.fail("null may stand only where %q has an item", f.extName)
+	case value != nil && sibling != nil && sibling.Len() == 0:
+		return w.fail("%q is empty; leave it out", f.extName)
 	}
 	w.dst = append(append(w.dst, '<'), f.dataName...)
 	if value != nil {

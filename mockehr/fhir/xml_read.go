@@ -63,7 +63,7 @@ func (r *xmlReader) resource(start xmlTag, depth int, scratch []Member, each eac
 func (r *xmlReader) complexValue(start xmlTag, t *typeDef, depth int, scratch []Member) (*Object, error) {
 	b := builder{t: t, members: scratch}
 	for _, a := range start.attrs {
-		f := t.fields[a.name]
+		f := t.content().fields[a.name]
 		switch {
 		case f == nil || !f.attr || a.space != "":
 			return nil, r.fail("attribute %q is not allowed here", shorten(a.name))
@@ -95,14 +95,14 @@ func (r *xmlReader) children(b *builder, depth int, each eachEntry) error {
 		if !ok {
 			return nil
 		}
-		f := b.t.fields[start.name]
+		f := b.t.content().fields[start.name]
 		if f == nil || f.attr {
 			return r.fail("%s has no element %q", b.t.name, shorten(start.name))
 		}
 		segment := pathSegment{f.name, -1}
 		if f.many {
 			segment.index = b.taken + b.count(f)
-		} else if b.index(f.dataName) >= 0 || b.index(f.extName) >= 0 {
+		} else if b.has(f) {
 			return r.fail("element %q occurs twice, but may occur only once", start.name)
 		}
 		r.path = append(r.path, segment)
@@ -182,7 +182,7 @@ func (r *xmlReader) primitive(start xmlTag, t *typeDef, depth int, scratch []Mem
 				return nil, nil, err
 			}
 		case a.space == "" && a.name == "id":
-			b.add(t.fields["id"], a.value, nil)
+			b.add(t.content().fields["id"], a.value, nil)
 		default:
 			return nil, nil, r.fail("attribute %q is not allowed here", shorten(a.name))
 		}

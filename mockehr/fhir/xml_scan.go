@@ -34,7 +34,7 @@ const (
 
 // xmlScanner splits XML 1.0 in UTF-8 with namespaces into tokens: strictly, but
 // without document types, and so with XML's own five entities only. (That of
-// encoding/xml takes five times as long, and takes texts that are not
+// encoding/xml takes several times as long, and takes texts that are not
 // well-formed: an attribute given twice, an unknown prefix.)
 //
 // It holds one token at a time, and the names of the elements that are open.

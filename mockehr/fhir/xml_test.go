@@ -158,6 +158,7 @@ func TestAppendXMLErrors(t *testing.T) {
 		{"string for a boolean", `{"resourceType":"Patient","active":"true"}`, "Patient.active", "must be a JSON boolean"},
 		{"number for an attribute", `{"resourceType":"Patient","name":[{"id":1}]}`, "Patient.name[0]", `"id" must be a string`},
 		{"string for the sibling", `{"resourceType":"Patient","_active":"x"}`, "Patient.active", "must be an object"},
+		{"empty sibling", `{"resourceType":"Patient","active":true,"_active":{}}`, "Patient.active", `"_active" is empty`},
 		{"null without a sibling", `{"resourceType":"Patient","name":[{"given":["a",null]}]}`, "Patient.name[0].given[1]", "null"},
 		{"null for a resource", `{"resourceType":"Patient","contained":[null]}`, "Patient.contained[0]", "must be an object"},
 		{"control character", `{"resourceType":"Patient","name":[{"text":"a\u0000"}]}`, "Patient.name[0].text", "cannot be written in XML"},

@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"bytes"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
@@ -17,8 +18,11 @@ func (s *xmlScanner) decode(raw []byte, attribute bool) ([]byte, error) {
 		}
 	}
 	special := "&\r"
-	if attribute {
+	switch {
+	case attribute:
 		special = "&\r\n\t"
+	case bytes.IndexByte(raw, '&') < 0 && bytes.IndexByte(raw, '\r') < 0: // most text, and quicker
+		return raw, nil
 	}
 	i := bytes.IndexAny(raw, special)
 	if i < 0 {
@@ -105,6 +109,10 @@ func checkCharacters(raw []byte) error {
 // and so FHIR, allows; -1 if there is none.
 func badCharacter[T string | []byte](s T) int {
 	for i := 0; i < len(s); {
+		if n := printable(s[i:]); n > 0 {
+			i += n
+			continue
+		}
 		c := s[i]
 		if c >= utf8.RuneSelf {
 			r, size := utf8.DecodeRuneInString(string(s[i:min(len(s), i+utf8.UTFMax)]))
@@ -120,4 +128,21 @@ func badCharacter[T string | []byte](s T) int {
 		i++
 	}
 	return -1
+}
+
+// printable counts the characters of ASCII that s begins with, up to a control
+// character, but for less than eight at its end: eight are looked at together.
+func printable[T string | []byte](s T) int {
+	const ones = 0x0101010101010101
+	n := 0
+	for ; len(s)-n >= 8; n += 8 {
+		b := s[n : n+8]
+		word := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		// The highest bit of a byte: it is not ASCII, or subtracting a blank went below zero.
+		if others := (word | (word - ones*' ')) & (ones * 0x80); others != 0 {
+			return n + bits.TrailingZeros64(others)/8
+		}
+	}
+	return n
 }
