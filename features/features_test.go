@@ -91,19 +91,19 @@ func TestCatalogueHasAllRequirements(t *testing.T) {
 func TestParseNamesTheLine(t *testing.T) {
 	const good = "requirements:\n  - {id: TGT-01, role: target, level: SHALL, source: [N], text: a}\n"
 	for name, c := range map[string]struct{ text, want string }{
-		"no yaml":          {"requirements: [", "requirements.yaml"},
-		"nothing":          {"requirements: []\n", "there are none"},
-		"unknown key":      {good + "more: 1\n", "[3:1]"},
-		"unknown field":    {strings.Replace(good, "text", "words", 1), "words"},
-		"form of id":       {strings.Replace(good, "TGT-01", "TGT-1", 1), `requirements.yaml:2: id: "TGT-1"`},
-		"role":             {strings.Replace(good, "role: target", "role: other", 1), `requirements.yaml:2: role: "other"`},
+		"no yaml":            {"requirements: [", "requirements.yaml"},
+		"nothing":            {"requirements: []\n", "there are none"},
+		"unknown key":        {good + "more: 1\n", "[3:1]"},
+		"unknown field":      {strings.Replace(good, "text", "words", 1), "words"},
+		"form of id":         {strings.Replace(good, "TGT-01", "TGT-1", 1), `requirements.yaml:2: id: "TGT-1"`},
+		"role":               {strings.Replace(good, "role: target", "role: other", 1), `requirements.yaml:2: role: "other"`},
 		"id of another role": {strings.Replace(good, "role: target", "role: source", 1), `requirements.yaml:2: id: "TGT-01"`},
-		"level":            {strings.Replace(good, "SHALL", "MUST", 1), `requirements.yaml:2: level: "MUST"`},
-		"source":           {strings.Replace(good, "[N]", "[Q]", 1), `requirements.yaml:2: source: "Q"`},
-		"no source":        {strings.Replace(good, "[N]", "[]", 1), "requirements.yaml:2: source: missing"},
-		"twice":            {good + strings.SplitN(good, "\n", 2)[1], "requirements.yaml:3: id: TGT-01 stands on line 2"},
-		"coming unknown":   {good + "coming: [TGT-02]\n", `requirements.yaml:3: coming: "TGT-02" is no requirement`},
-		"coming twice":     {good + "coming: [TGT-01, TGT-01]\n", "stands there twice"},
+		"level":              {strings.Replace(good, "SHALL", "MUST", 1), `requirements.yaml:2: level: "MUST"`},
+		"source":             {strings.Replace(good, "[N]", "[Q]", 1), `requirements.yaml:2: source: "Q"`},
+		"no source":          {strings.Replace(good, "[N]", "[]", 1), "requirements.yaml:2: source: missing"},
+		"twice":              {good + strings.SplitN(good, "\n", 2)[1], "requirements.yaml:3: id: TGT-01 stands on line 2"},
+		"coming unknown":     {good + "coming: [TGT-02]\n", `requirements.yaml:3: coming: "TGT-02" is no requirement`},
+		"coming twice":       {good + "coming: [TGT-01, TGT-01]\n", "stands there twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := Parse([]byte(c.text))
