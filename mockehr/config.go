@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strings"
 
-	"example.org/ccde/mockehr/check"
 	"example.org/ccde/mockehr/control"
 )
 
@@ -61,10 +60,8 @@ func (c Config) check() error {
 	if c.Consumer != "" && c.Consumer == c.Admin {
 		bad("consumer", "is the same as admin; the two bearers must differ")
 	}
-	if c.Settings.Dialect != "" {
-		if _, err := check.ParseDialect(c.Settings.Dialect); err != nil {
-			bad("settings.dialect", "%v", err)
-		}
+	if err := c.Settings.Validate(); err != nil {
+		bad("settings", "%v", err)
 	}
 	return errors.Join(errs...)
 }

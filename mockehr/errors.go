@@ -44,6 +44,7 @@ const (
 	connect                 // $connect: OperationOutcome, always 400
 	token                   // token endpoint: RFC 6749 5.2
 	cavsCall                // CAVS: its own JSON
+	pageCall                // sign-in: a page, or back to the application (RFC 6749 4.1.2.1)
 )
 
 // serve mounts h in a family.
@@ -89,7 +90,7 @@ func (s *Server) problemOf(ctx context.Context, err error) problem {
 		p := simple(oauthErr.Status, "processing", oauthErr.Code, oauthErr.Description)
 		p.operation = true
 		if oauthErr.Status == http.StatusUnauthorized {
-			p.headers = map[string]string{"WWW-Authenticate": `Bearer realm="` + s.cfg.Name + `", error="` + oauthErr.Code + `"`}
+			p.headers = map[string]string{"WWW-Authenticate": oauthErr.Challenge(s.cfg.Name)}
 		}
 		return p
 	case errors.As(err, &refusal):
@@ -144,6 +145,8 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, f family, er
 	switch f {
 	case token:
 		writeOAuthError(w, p)
+	case pageCall:
+		s.writePageError(w, p, err)
 	case cavsCall:
 		writeJSON(w, p.status, map[string]any{"status": "invalid", "message": p.message})
 	default:

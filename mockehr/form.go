@@ -23,22 +23,31 @@ func asMaxBytes(err error) (*http.MaxBytesError, bool) {
 // readForm reads an application/x-www-form-urlencoded body, and nothing from
 // the query string: secrets don't belong in URLs.
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
-	media, err := bodyType(r)
+	text, err := readFormText(w, r)
 	if err != nil {
 		return nil, err
 	}
-	if media != "application/x-www-form-urlencoded" {
-		return nil, unsupported(media, "application/x-www-form-urlencoded")
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
-	if err != nil {
-		return nil, bodyError(err)
-	}
-	values, err := url.ParseQuery(string(body))
+	values, err := url.ParseQuery(text)
 	if err != nil {
 		return nil, malformed("the form can't be read: " + err.Error())
 	}
 	return values, nil
+}
+
+// readFormText is the body of a form as it came.
+func readFormText(w http.ResponseWriter, r *http.Request) (string, error) {
+	media, err := bodyType(r)
+	if err != nil {
+		return "", err
+	}
+	if media != "application/x-www-form-urlencoded" {
+		return "", unsupported(media, "application/x-www-form-urlencoded")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	if err != nil {
+		return "", bodyError(err)
+	}
+	return string(body), nil
 }
 
 // readParameters reads the named values of an operation: a form, or a

@@ -7,6 +7,7 @@ import (
 
 	"example.org/ccde/mockehr/check"
 	"example.org/ccde/mockehr/fhir"
+	"example.org/ccde/mockehr/oauth"
 )
 
 // oauthURIs is the SMART extension that names the OAuth endpoints (SRC-50).
@@ -56,13 +57,23 @@ func (s *Server) capability() *fhir.Object {
 
 // security names the OAuth endpoints where any OAuth client looks for them.
 func (s *Server) security() *fhir.Object {
-	uris := []any{object(member("url", "token"), member("valueUri", s.cfg.Root+"/auth/token"))}
+	var uris []any
+	for _, e := range []struct{ name, path string }{
+		{"authorize", "/auth/authorize"}, {"token", "/auth/token"}, {"manage", "/auth/grants"}, {"revoke", "/auth/revoke"},
+	} {
+		uris = append(uris, object(member("url", e.name), member("valueUri", s.cfg.Root+e.path)))
+	}
 	return object(
 		member("extension", []any{object(member("url", oauthURIs), member("extension", uris))}),
 		member("cors", false),
-		member("service", []any{object(member("coding", []any{object(
-			member("system", "http://hl7.org/fhir/restful-security-service"), member("code", "OAuth"))}))}),
-		member("description", "access tokens by the CCDE protocol: a JWT from $jwt, bound to a Consent by $authorize, traded at the token endpoint"))
+		member("service", []any{securityService("OAuth"), securityService("SMART-on-FHIR")}),
+		member("description", "access tokens by the CCDE protocol: a JWT from $jwt, bound to a Consent by $authorize, traded at the token endpoint; "+
+			"and by SMART sign-in: a person signs in, chooses a patient and approves"))
+}
+
+func securityService(code string) *fhir.Object {
+	return object(member("coding", []any{object(
+		member("system", "http://hl7.org/fhir/restful-security-service"), member("code", code))}))
 }
 
 func (s *Server) resourceCapability(typ string) *fhir.Object {
@@ -104,12 +115,17 @@ func (s *Server) smartConfiguration(w http.ResponseWriter, _ *http.Request) erro
 	writeJSON(w, http.StatusOK, map[string]any{
 		"issuer":                                s.issuer.Name(),
 		"jwks_uri":                              s.cfg.Root + "/auth/auth_key",
+		"authorization_endpoint":                s.cfg.Root + "/auth/authorize",
 		"token_endpoint":                        s.cfg.Root + "/auth/token",
-		"grant_types_supported":                 []string{"client_credentials"},
-		"token_endpoint_auth_methods_supported": []string{"private_key_jwt"},
-		"scopes_supported":                      []string{"patient/*.read", "user/*.read"},
-		"response_types_supported":              []string{},
-		"capabilities":                          []string{"client-confidential-asymmetric", "permission-patient", "permission-user"},
+		"revocation_endpoint":                   s.cfg.Root + "/auth/revoke",
+		"management_endpoint":                   s.cfg.Root + "/auth/grants",
+		"grant_types_supported":                 []string{"authorization_code", "refresh_token", "client_credentials"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "none"},
+		"code_challenge_methods_supported":      []string{"S256"},
+		"scopes_supported":                      []string{oauth.ScopeLaunchPatient, oauth.ScopeOffline, "patient/*.read", "user/*.read"},
+		"response_types_supported":              []string{"code"},
+		"capabilities": []string{"launch-standalone", "client-public", "client-confidential-symmetric",
+			"context-standalone-patient", "permission-offline", "permission-patient", "permission-user"},
 	})
 	return nil
 }

@@ -19,6 +19,11 @@ func (s *Server) routes() http.Handler {
 	}
 	root.HandleFunc("/auth/auth_key", s.serve(token, s.authKey)).Methods("GET")
 	root.HandleFunc("/auth/token", s.serve(token, s.token))
+	root.HandleFunc("/auth/revoke", s.serve(token, s.revoke))
+	root.HandleFunc("/auth"+authorizePath, s.serve(pageCall, s.beginSignIn))
+	root.HandleFunc("/auth"+authorizePath+"/{step:"+stepSignIn+"|"+stepPatient+"|"+stepApproval+"}", s.serve(pageCall, s.signInStep))
+	root.HandleFunc("/auth"+grantsPath, s.serve(pageCall, s.grants))
+	root.HandleFunc("/auth"+grantsPath+"/{step:sign-in|revoke|sign-out}", s.serve(pageCall, s.grantsStep))
 	root.HandleFunc("/auth/cavs", s.serve(cavsCall, s.askCAVS)).Methods("POST")
 	for _, base := range []string{"", "/r3"} {
 		root.HandleFunc(base+"/.well-known/smart-configuration", s.serve(token, s.smartConfiguration)).Methods("GET")

@@ -37,6 +37,8 @@ type Server struct {
 	issuer   *oauth.Issuer
 	trust    *oauth.Trust
 	oauth    *oauth.Service
+	signIn   *oauth.SignIn
+	pages    pages
 	cavs     *cavs.Service
 	exchange *exchange.Engine
 	client   *http.Client
@@ -82,6 +84,11 @@ func (s *Server) build() (err error) {
 	}
 	s.trust = oauth.NewTrust(s.client, s.clock, s.log)
 	s.oauth = oauth.NewService(oauth.Options{Store: s.store, Clock: s.clock, Checks: s.checks, Trust: s.trust, Base: s.base(), CAVS: s.validator})
+	s.signIn = oauth.NewSignIn(oauth.SignInOptions{Store: s.store, Clock: s.clock, Checks: s.checks, Base: s.base(),
+		Directory: s.directory, CAVS: s.validator})
+	if s.pages, err = parsePages(); err != nil {
+		return err
+	}
 	s.cavs = cavs.New(cavs.Options{Store: s.store, Clock: s.clock, Checks: s.checks, Trust: s.trust, Host: hostOf(s.cfg.Root), Log: s.log})
 	s.exchange = exchange.New(exchange.Deps{Store: s.store, Clock: s.clock, Checks: s.checks, HTTP: s.client, Log: s.log,
 		Settings: s.exchangeSettings, OwnBase: s.base()})
@@ -97,6 +104,19 @@ func (s *Server) validator() oauth.Validator {
 		return cavs.NewClient(url, s.client)
 	}
 	return nil
+}
+
+// directory is who may sign in now, and at which applications.
+func (s *Server) directory() oauth.Directory {
+	now := s.settings.get()
+	var d oauth.Directory
+	for _, c := range now.Clients {
+		d.Clients = append(d.Clients, oauth.Client(c))
+	}
+	for _, p := range now.People {
+		d.People = append(d.People, oauth.Person(p))
+	}
+	return d
 }
 
 func (s *Server) exchangeSettings() exchange.Settings {

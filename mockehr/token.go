@@ -7,14 +7,18 @@ import (
 	"example.org/ccde/mockehr/oauth"
 )
 
-// token answers POST [root]/auth/token (protocol 1.4). What stands in the query
+// token answers POST [root]/auth/token (protocol 1.4 and 1.8). What stands in the query
 // string is not read.
 func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
 	if r.Method != http.MethodPost {
+		id := "SRC-36"
+		if of := oauth.SignInRequirement(r.Header.Get("Authorization"), r.URL.Query()); of != "" {
+			id = of
+		}
 		refusal := &httpError{status: http.StatusMethodNotAllowed, code: "not-supported",
 			message: "the token endpoint takes POST, not " + r.Method, headers: map[string]string{"Allow": "POST"}}
-		if err := s.checks.Do(ctx, "SRC-36", check.Inputs{"method": r.Method}, refusal); err != nil {
+		if err := s.checks.Do(ctx, id, check.Inputs{"method": r.Method}, refusal); err != nil {
 			return err
 		}
 		r.Form = r.URL.Query()
@@ -25,7 +29,12 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		}
 		r.Form = form
 	}
-	answer, err := s.oauth.Exchange(ctx, oauth.TokenRequest{Authorization: r.Header.Get("Authorization"), Form: r.Form})
+	request := oauth.TokenRequest{Authorization: r.Header.Get("Authorization"), Form: r.Form}
+	trade := s.oauth.Exchange
+	if oauth.SignInRequirement(request.Authorization, request.Form) != "" {
+		trade = s.signIn.Token
+	}
+	answer, err := trade(ctx, request)
 	if err != nil {
 		return err
 	}

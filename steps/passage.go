@@ -31,6 +31,8 @@ type passage struct {
 	token  *tokenAnswer
 	tokens []string // every access token so far
 
+	signIn *signIn // of a registered application; nil: one that the harness's JWT speaks for
+
 	identifier string // the identifier of the run that the source gave the patient
 	connection string // the connection's id
 	expiresIn  int64  // seconds, as $connect said

@@ -34,8 +34,9 @@ type step struct {
 // placeholders are the words of a pattern that stand for something that varies.
 var placeholders = map[string]string{
 	"{role}":     `(the (?:second )?(?:source|target) EHR|the CAVS)`,
-	"{caller}":   `(nobody|a stranger|the person's app|the person|the administrator|the application|another application|someone with the JWT|someone with the authorization)`,
+	"{caller}":   `(nobody|a stranger|the person's app|the person|the administrator|the application|another application|` + clients + `|someone with the JWT|someone with the authorization)`,
 	"{app}":      `(the application|another application)`,
+	"{client}":   `(` + clients + `)`,
 	"{who}":      `(the patient "[^"]*"|the patient|the other patient|the person|the copy)`,
 	"{duration}": `(half an hour|(?:a|an|\d+) (?:second|minute|hour|day)s?)`,
 	"{int}":      `(\d+)`,
@@ -80,6 +81,7 @@ func topics() []struct {
 		{"consent", consentSteps()},
 		{"authorize", authorizeSteps()},
 		{"token", tokenSteps()},
+		{"sign-in", signInSteps()},
 		{"access", accessSteps()},
 		{"data", dataSteps()},
 		{"connect", connectSteps()},

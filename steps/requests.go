@@ -28,7 +28,13 @@ const (
 	aStatus                 // $connection, $disconnect
 	aQuestion               // /cavs
 	aWrite                  // a write of the FHIR API
+	aSignIn                 // an authorization request of SMART sign-in, in the person's browser
+	aCode                   // the token endpoint, with a code
+	aRefresh                // the token endpoint, with a refresh token
 )
+
+// isToken says that the token endpoint answers.
+func (k kind) isToken() bool { return k == aToken || k == aCode || k == aRefresh }
 
 // call is a request to be sent.
 type call struct {
@@ -59,7 +65,7 @@ func (w *world) ask(ctx context.Context, c call) (*answer, error) {
 	if c.bearer != "" {
 		h.Set("Authorization", "Bearer "+c.bearer)
 	}
-	if h.Get("Accept") == "" && c.kind != aJWT && c.kind != aToken && c.kind != aQuestion {
+	if h.Get("Accept") == "" && c.kind != aJWT && c.kind != aQuestion && !c.kind.isToken() {
 		h.Set("Accept", "application/fhir+json")
 	}
 	res, err := w.rec.Do(ctx, w.http, judge.Request{
@@ -135,10 +141,10 @@ func (w *world) bearerOf(caller string, to *node) (bearer string, flow *passage,
 		return missing(to.consumer, "bearer for "+to.title())
 	case "the administrator":
 		return missing(to.admin, "bearer for "+to.title())
-	case "the application", "another application":
+	case "the application", "another application", "the web application", "the phone application":
 		f := w.flows[caller]
 		if f == nil || f.token == nil {
-			return "", f, fmt.Errorf("%s has no access token yet; say \"%s has an access token of ...\" before", caller, caller)
+			return "", f, fmt.Errorf("%s has no access token yet; say \"%s has an access token of ...\" or \"... has signed the person in for ...\" before", caller, caller)
 		}
 		return f.token.access, f, nil
 	case "someone with the JWT":
@@ -275,6 +281,9 @@ func (w *world) expand(ctx context.Context, text string) (string, error) {
 	}
 	if f.token != nil {
 		values[7].value = f.token.access
+	}
+	if f.signIn != nil {
+		values = append(values, struct{ name, value string }{"{redirect_uri}", f.signIn.redirect})
 	}
 	if other := w.flows["another application"]; other != nil {
 		values[8].value = other.authorization

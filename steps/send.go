@@ -17,8 +17,10 @@ func (w *world) send(ctx context.Context, d *draft, caller string) error {
 		c, err = w.consentCall(ctx, d, caller)
 	case anAuthorize:
 		c, err = w.authorizeCall(ctx, d, caller)
-	case aToken:
+	case aToken, aCode, aRefresh:
 		c, err = w.tokenCall(ctx, d, caller)
+	case aSignIn:
+		return w.browse(ctx, d, true)
 	case aConnect:
 		c, err = w.connectCall(ctx, d, caller)
 	default:

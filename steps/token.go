@@ -112,15 +112,22 @@ func (w *world) tokenEndpoint(ctx context.Context, n *node) (string, error) {
 	if n.token != "" {
 		return n.token, nil
 	}
+	var err error
+	n.token, err = w.endpoint(ctx, n, "token")
+	return n.token, err
+}
+
+// endpoint is an endpoint that the source's CapabilityStatement names (SRC-50).
+func (w *world) endpoint(ctx context.Context, n *node, name string) (string, error) {
 	a, err := w.ask(ctx, call{from: "nobody", to: n, method: http.MethodGet, url: n.fhir + "/metadata"})
 	if err != nil {
 		return "", err
 	}
-	n.token = oauthURI(a.json(), "token")
-	if n.token == "" {
-		return "", w.fail(a, "SRC-50", "a CapabilityStatement whose rest.security names the token endpoint in oauth-uris", a.is())
+	uri := oauthURI(a.json(), name)
+	if uri == "" {
+		return "", w.fail(a, "SRC-50", "a CapabilityStatement whose rest.security names "+name+" in oauth-uris", a.is())
 	}
-	return n.token, nil
+	return uri, nil
 }
 
 const oauthURIs = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
@@ -154,7 +161,7 @@ func (w *world) tokenCall(ctx context.Context, d *draft, caller string) (call, e
 	if err != nil {
 		return call{}, err
 	}
-	c := call{kind: aToken, from: caller, to: d.to, method: asText(fields["method"]), url: endpoint, header: formEncoded(), flow: d.flow}
+	c := call{kind: d.kind, from: caller, to: d.to, method: asText(fields["method"]), url: endpoint, header: formEncoded(), flow: d.flow}
 	form := url.Values{}
 	for name, v := range fields {
 		switch name {
@@ -213,7 +220,7 @@ func (w *world) tokenGranted(ctx context.Context, a *answer) error {
 }
 
 func (w *world) lastToken() (*answer, *passage, map[string]any, error) {
-	if w.last == nil || w.last.call.kind != aToken || w.last.Status != http.StatusOK {
+	if w.last == nil || !w.last.call.kind.isToken() || w.last.Status != http.StatusOK {
 		return nil, nil, nil, fmt.Errorf("the last answer is no access token; say \"the application asks for an access token\" and \"it is granted\" before")
 	}
 	return w.last, w.last.call.flow, w.last.json(), nil

@@ -14,7 +14,7 @@ import (
 func verdictSteps() []step {
 	return []step{
 		{`it is granted`,
-			"The last answer is a good one, as the protocol shapes it for that request. Judges the request's own id (SRC-01, SRC-10, SRC-30, SRC-40, TGT-10, TGT-40, CAV-01).",
+			"The last answer is a good one, as the protocol shapes it for that request. Judges the request's own id (SRC-01, SRC-10, SRC-30, SRC-40, SRC-73, SRC-75, TGT-10, TGT-40, CAV-01).",
 			`Then it is granted`, (*world).granted},
 		{`it is refused`,
 			"The last answer is an error of the right status and the right body. Judges the scenario's first id.",
@@ -63,6 +63,10 @@ func (w *world) inherent(c call) string {
 		return "SRC-10"
 	case aToken:
 		return "SRC-30"
+	case aSignIn, aCode:
+		return "SRC-73"
+	case aRefresh:
+		return "SRC-75"
 	case aJWT:
 		return "TGT-01"
 	case aConnect:
@@ -96,6 +100,10 @@ func (w *world) granted(ctx context.Context) error {
 		return w.authorizeGranted(a)
 	case aToken:
 		return w.tokenGranted(ctx, a)
+	case aSignIn:
+		return w.signInGranted(a)
+	case aCode, aRefresh:
+		return w.signInTokenGranted(ctx, a)
 	case aConnect:
 		return w.connectGranted(a)
 	case aQuestion:
@@ -130,6 +138,9 @@ func (w *world) refusedAs(a *answer, r refusal) error {
 	if r.row != (judge.Row{}) {
 		r.excused = true
 	}
+	if a.call.kind == aSignIn {
+		return w.signInRefused(a)
+	}
 	statuses := r.statuses
 	if statuses == nil {
 		statuses = fitting
@@ -141,7 +152,7 @@ func (w *world) refusedAs(a *answer, r refusal) error {
 		}
 		return w.fail(a, w.subject, expected, found)
 	}
-	if a.call.kind == aToken {
+	if a.call.kind.isToken() {
 		return w.refusedToken(a)
 	}
 	if a.call.kind == aQuestion {

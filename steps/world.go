@@ -155,6 +155,7 @@ type node struct {
 	name     string // source, target, cavs, source-2, ...
 	fhir     string // the FHIR base, without a slash at its end
 	token    string // the token endpoint, "" = as metadata says
+	sign     string // the authorization endpoint, "" = not looked for yet
 	cavs     string
 	keys     string
 	consumer string

@@ -10,12 +10,14 @@ import (
 
 // Settings are what can be changed of a node while it runs.
 type Settings struct {
-	Dialect        string      `json:"dialect,omitempty"`       // "strict" (the default) or "test.fhir.org"
-	CAVS           string      `json:"cavs,omitempty"`          // URL of the CAVS that $authorize asks, [auth base]/cavs; "" is none
-	Trust          []KeySource `json:"trust,omitempty"`         // the key sets that the node decides by, in order
-	UpdateEvery    Duration    `json:"updateEvery,omitzero"`    // node time between two rounds of a connection; default 5m
-	RequestTimeout Duration    `json:"requestTimeout,omitzero"` // real time that a request of the node may take; default 10s
-	MaxBody        int64       `json:"maxBody,omitempty"`       // bytes of a body, received or read; default 32 MiB
+	Dialect        string        `json:"dialect,omitempty"`       // "strict" (the default) or "test.fhir.org"
+	CAVS           string        `json:"cavs,omitempty"`          // URL of the CAVS that $authorize asks, [auth base]/cavs; "" is none
+	Trust          []KeySource   `json:"trust,omitempty"`         // the key sets that the node decides by, in order
+	UpdateEvery    Duration      `json:"updateEvery,omitzero"`    // node time between two rounds of a connection; default 5m
+	RequestTimeout Duration      `json:"requestTimeout,omitzero"` // real time that a request of the node may take; default 10s
+	MaxBody        int64         `json:"maxBody,omitempty"`       // bytes of a body, received or read; default 32 MiB
+	Clients        []OAuthClient `json:"clients,omitzero"`        // registered for SMART sign-in; default [DefaultClients], [] is none
+	People         []Person      `json:"people,omitzero"`         // who can sign in; default [DefaultPeople], [] is nobody
 }
 
 // KeySource is a key set that a node trusts: by its URL, or inline.
@@ -46,6 +48,12 @@ func (s Settings) WithDefaults() Settings {
 	}
 	if s.MaxBody == 0 {
 		s.MaxBody = DefaultMaxBody
+	}
+	if s.Clients == nil {
+		s.Clients = DefaultClients()
+	}
+	if s.People == nil {
+		s.People = DefaultPeople()
 	}
 	return s
 }
@@ -88,6 +96,8 @@ func (s Settings) Validate() error {
 	if s.MaxBody < 0 {
 		bad("maxBody", "%d is negative: use a number of bytes, or 0 for the default", s.MaxBody)
 	}
+	checkClients(s.Clients, bad)
+	checkPeople(s.People, bad)
 	return errors.Join(errs...)
 }
 

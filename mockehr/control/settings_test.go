@@ -47,9 +47,11 @@ func TestSettingsValidate(t *testing.T) {
 }
 
 func TestSettingsWithDefaults(t *testing.T) {
-	assert.Equal(t, Settings{Dialect: "strict", UpdateEvery: Duration(5 * time.Minute), RequestTimeout: Duration(10 * time.Second), MaxBody: 32 << 20},
+	assert.Equal(t, Settings{Dialect: "strict", UpdateEvery: Duration(5 * time.Minute), RequestTimeout: Duration(10 * time.Second), MaxBody: 32 << 20,
+		Clients: DefaultClients(), People: DefaultPeople()},
 		Settings{}.WithDefaults())
-	own := Settings{Dialect: "test.fhir.org", CAVS: "http://c.example", UpdateEvery: 1, RequestTimeout: 2, MaxBody: 3}
+	own := Settings{Dialect: "test.fhir.org", CAVS: "http://c.example", UpdateEvery: 1, RequestTimeout: 2, MaxBody: 3,
+		Clients: []OAuthClient{}, People: []Person{}}
 	assert.Equal(t, own, own.WithDefaults())
 }
 

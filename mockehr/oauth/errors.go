@@ -25,17 +25,29 @@ type Error struct {
 	Status      int    // HTTP status of dialect strict: 400, 401, 403 or 405
 	Code        string // such as invalid_grant
 	Description string // for a person; never a secret
-	// Challenge says that a 401 asks for a Bearer: the WWW-Authenticate header
-	// is to carry it.
-	Challenge bool
+	// Scheme is what the WWW-Authenticate header of a 401 asks for: Bearer, or
+	// Basic.
+	Scheme string
 }
 
 // Error is the code and what it means here.
 func (e *Error) Error() string { return e.Code + ": " + e.Description }
 
+// Challenge is the WWW-Authenticate header of a 401. Basic has no parameter for
+// the code.
+func (e *Error) Challenge(realm string) string {
+	if e.Scheme == "Basic" {
+		return fmt.Sprintf("Basic realm=%q", realm)
+	}
+	return fmt.Sprintf("Bearer realm=%q, error=%q", realm, e.Code)
+}
+
 func refuseToken(id string, status int, code, format string, args ...any) *Error {
-	return &Error{ID: id, Status: status, Code: code, Description: fmt.Sprintf(format, args...),
-		Challenge: status == http.StatusUnauthorized}
+	e := &Error{ID: id, Status: status, Code: code, Description: fmt.Sprintf(format, args...)}
+	if status == http.StatusUnauthorized {
+		e.Scheme = "Bearer"
+	}
+	return e
 }
 
 // asTokenError gives an error of a check the form that the token endpoint

@@ -30,11 +30,13 @@ type TokenResponse struct {
 	ExpiresIn   int64 // seconds
 	Scope       string
 	Patient     string
+	// RefreshToken is of a sign-in with offline_access (protocol 1.8); "" = none.
+	RefreshToken string
 
 	expiresInText bool
 }
 
-// MarshalJSON writes the answer of protocol 1.4.
+// MarshalJSON writes the answer of protocol 1.4 and 1.8.
 func (r TokenResponse) MarshalJSON() ([]byte, error) {
 	answer := map[string]any{
 		"access_token": r.AccessToken,
@@ -42,6 +44,9 @@ func (r TokenResponse) MarshalJSON() ([]byte, error) {
 		"expires_in":   r.ExpiresIn,
 		"scope":        r.Scope,
 		"patient":      r.Patient,
+	}
+	if r.RefreshToken != "" {
+		answer["refresh_token"] = r.RefreshToken
 	}
 	if r.expiresInText {
 		answer["expires_in"] = strconv.FormatInt(r.ExpiresIn, 10)

@@ -134,7 +134,7 @@ func TestExchangeRefuses(t *testing.T) {
 			require.Equal(t, c.id, e.ID)
 			require.Equal(t, c.status, e.Status)
 			require.Equal(t, c.code, e.Code)
-			require.Equal(t, c.status == http.StatusUnauthorized, e.Challenge)
+			require.Equal(t, c.status == http.StatusUnauthorized, e.Scheme == "Bearer")
 			require.NotContains(t, e.Description, id, "no secret")
 		})
 	}

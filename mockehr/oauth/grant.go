@@ -37,13 +37,14 @@ func (g *Grant) ScopeText() string { return ScopeText(g.Scopes) }
 // Token looks an access token up. In dialect strict the Consent behind it counts
 // as it is now: withdrawn it ends the token (check SRC-45, as the end of its time
 // does), and what it lost the token has lost (value SRC-45, the scopes as text;
-// its inputs have consent_scope); what it gained the token has not gained. A token that is unknown or over is an
-// *Error with status 401.
+// its inputs have consent_scope); what it gained the token has not gained. The grant behind a token of a
+// sign-in must stand (check SRC-77). A token that is unknown or over is an *Error with status 401.
 func (s *Service) Token(ctx context.Context, text string) (*Grant, error) {
 	var token accessToken
 	var c consent
 	var gone error
 	live := false
+	revoked := ""
 	err := s.opt.Store.View(ctx, func(tx *store.Tx) error {
 		there, err := record(tx, tokenKind, text, &token)
 		if err != nil {
@@ -51,6 +52,9 @@ func (s *Service) Token(ctx context.Context, text string) (*Grant, error) {
 		}
 		if !there {
 			return refuseToken("SRC-41", http.StatusUnauthorized, InvalidToken, "the access token is not known here")
+		}
+		if token.SignIn {
+			_, revoked, err = standing(tx, token.GrantID)
 		}
 		if live = token.Consent != "" && !s.loose(); live {
 			c, gone, err = loadConsent(tx, token.Consent, s.opt.Base)
@@ -62,6 +66,11 @@ func (s *Service) Token(ctx context.Context, text string) (*Grant, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the access token: %w", err)
+	}
+	if token.SignIn {
+		if err := checkGrant(ctx, s.opt.Checks, token.GrantID, revoked, http.StatusUnauthorized, InvalidToken); err != nil {
+			return nil, err
+		}
 	}
 	now := s.opt.Clock.Now()
 	why := ""

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.org/ccde/mockehr/cluster"
+	"example.org/ccde/mockehr/control"
 	"example.org/ccde/reports"
 	"example.org/ccde/steps/suite"
 )
@@ -47,6 +48,7 @@ func TestBadUsage(t *testing.T) {
 		{"up --nodes a,,b", nil, "a name is missing"},
 		{"up --nodes a,a", nil, "twice"},
 		{"up --nodes 0", nil, "give 1 to 26"},
+		{"up --redirect /callback", nil, "clients[0].redirects[0]: \"/callback\" is no absolute URI"},
 		{"steps x", nil, "takes no argument"},
 	}
 	for _, c := range cases {
@@ -124,8 +126,11 @@ func TestNodeNames(t *testing.T) {
 
 func TestNodesAsJSON(t *testing.T) {
 	var b bytes.Buffer
-	require.NoError(t, printJSON(&b, []cluster.Node{{Name: "a", FHIR: "http://a/r3", ControlURL: "http://c", Secret: "s"}}, "c", "d"))
-	assert.JSONEq(t, `{"nodes":[{"name":"a","fhir":"http://a/r3","control":"http://c","secret":"s"}],"consumer":"c","admin":"d"}`, b.String())
+	require.NoError(t, printJSON(&b, []cluster.Node{{Name: "a", FHIR: "http://a/r3", ControlURL: "http://c", Secret: "s"}}, "c", "d",
+		control.Settings{Clients: upClients([]string{"http://e/f"})[1:], People: control.DefaultPeople()}))
+	assert.JSONEq(t, `{"nodes":[{"name":"a","fhir":"http://a/r3","control":"http://c","secret":"s"}],"consumer":"c","admin":"d",
+		"clients":[{"id":"public-app","name":"Sample app without a secret","redirects":["http://e/f"]}],
+		"people":[{"user":"person","password":"person-password"}]}`, b.String())
 }
 
 func TestProgressIsNeverSilent(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.org/ccde/mockehr/cluster"
+	"example.org/ccde/mockehr/control"
 )
 
 // TestReadmeByHand pastes the README's walk through the protocol into a shell,
@@ -32,7 +33,7 @@ func TestReadmeByHand(t *testing.T) {
 	rt, _, err := cluster.Auto(t.Context(), cluster.ChooseEmbedded, cluster.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, rt.Close(context.Background())) })
-	specs, err := upSpecs([]string{"source", "target", "cavs"}, "strict", false)
+	specs, err := upSpecs([]string{"source", "target", "cavs"}, control.Settings{Dialect: "strict"}, false)
 	require.NoError(t, err)
 	c, err := cluster.Start(t.Context(), rt, specs...)
 	require.NoError(t, err)

@@ -23,6 +23,7 @@ import (
 type upFlags struct {
 	run                  config.Run
 	nodes, host, node    string
+	redirects            []string
 	json, empty, verbose bool
 }
 
@@ -35,6 +36,10 @@ func upCommand(s streams) *cobra.Command {
 leave it running until Ctrl-C. It prints each node's URL, the bearers of the
 person's app (consumer) and of the administrator, and a first curl line.
 
+A person can sign in at each node by SMART App Launch; their name and password
+and the registered clients are printed too. --redirect registers your own
+application's redirect_uri for these.
+
 Every node holds the fixture patients and trusts the keys of all others. A node
 named cavs is the one that the others ask at $authorize.
 
@@ -43,6 +48,7 @@ named cavs is the one that the others ask at $authorize.
   ccde up --nodes a,b,c --runtime embedded
   ccde up --nodes 5 --empty
   ccde up --host 192.168.1.20          reachable from other machines
+  ccde up --redirect http://localhost:4000/callback
   ccde up --json                       one JSON object on stdout once all answer`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), s, f) },
@@ -52,6 +58,7 @@ named cavs is the one that the others ask at $authorize.
 	flags.StringVar(&f.nodes, "nodes", "source,target,cavs", "names of the nodes, or how many (1 to 26: a, b, c, ...)")
 	flags.StringVar(&f.host, "host", "", "host name or address in each node's URL; opens the nodes' ports to others")
 	flags.StringVar(&f.node, "node", "", "built node binary, in place of building it")
+	flags.StringArrayVar(&f.redirects, "redirect", nil, "a redirect_uri of the registered clients, in place of "+control.DefaultRedirect+"; can be given again")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object on stdout once all nodes answer")
 	flags.BoolVar(&f.empty, "empty", false, "leave out the fixture patients")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show the nodes' log")
@@ -95,7 +102,11 @@ func up(ctx context.Context, s streams, f upFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	specs, err := upSpecs(names, where.Dialect, f.empty)
+	settings := control.Settings{Dialect: where.Dialect, Clients: upClients(f.redirects), People: control.DefaultPeople()}
+	if err := settings.Validate(); err != nil {
+		return usage("--redirect: %v", err)
+	}
+	specs, err := upSpecs(names, settings, f.empty)
 	if err != nil {
 		return err
 	}
@@ -140,9 +151,9 @@ func up(ctx context.Context, s streams, f upFlags) (err error) {
 	quiet()
 	consumer, admin := cluster.Bearers(rt)
 	if f.json {
-		err = printJSON(s.out, c.Nodes(), consumer, admin)
+		err = printJSON(s.out, c.Nodes(), consumer, admin, settings)
 	} else {
-		printNodes(s.out, c.Nodes(), consumer, admin, f.empty)
+		printNodes(s.out, c.Nodes(), consumer, admin, settings, f.empty)
 	}
 	if err != nil {
 		return err
@@ -152,7 +163,18 @@ func up(ctx context.Context, s streams, f upFlags) (err error) {
 	return nil
 }
 
-func upSpecs(names []string, dialect string, empty bool) ([]cluster.Spec, error) {
+// upClients are the default clients, with other redirect_uris if there are any.
+func upClients(redirects []string) []control.OAuthClient {
+	clients := control.DefaultClients()
+	if len(redirects) > 0 {
+		for i := range clients {
+			clients[i].Redirects = redirects
+		}
+	}
+	return clients
+}
+
+func upSpecs(names []string, settings control.Settings, empty bool) ([]cluster.Spec, error) {
 	var bundles [][]byte
 	if !empty {
 		var err error
@@ -162,7 +184,7 @@ func upSpecs(names []string, dialect string, empty bool) ([]cluster.Spec, error)
 	}
 	specs := make([]cluster.Spec, len(names))
 	for i, name := range names {
-		specs[i] = cluster.Spec{Name: name, Settings: control.Settings{Dialect: dialect}, Load: bundles}
+		specs[i] = cluster.Spec{Name: name, Settings: settings, Load: bundles}
 	}
 	return specs, nil
 }
@@ -200,24 +222,37 @@ type upNode struct {
 	Secret  string `json:"secret"`
 }
 
-func printJSON(w io.Writer, nodes []cluster.Node, consumer, admin string) error {
+func printJSON(w io.Writer, nodes []cluster.Node, consumer, admin string, settings control.Settings) error {
 	out := struct {
-		Nodes    []upNode `json:"nodes"`
-		Consumer string   `json:"consumer"`
-		Admin    string   `json:"admin"`
-	}{Nodes: []upNode{}, Consumer: consumer, Admin: admin}
+		Nodes    []upNode              `json:"nodes"`
+		Consumer string                `json:"consumer"`
+		Admin    string                `json:"admin"`
+		Clients  []control.OAuthClient `json:"clients"`
+		People   []control.Person      `json:"people"`
+	}{Nodes: []upNode{}, Consumer: consumer, Admin: admin, Clients: settings.Clients, People: settings.People}
 	for _, n := range nodes {
 		out.Nodes = append(out.Nodes, upNode{n.Name, n.FHIR, n.ControlURL, n.Secret})
 	}
 	return json.NewEncoder(w).Encode(out)
 }
 
-func printNodes(w io.Writer, nodes []cluster.Node, consumer, admin string, empty bool) {
+func printNodes(w io.Writer, nodes []cluster.Node, consumer, admin string, settings control.Settings, empty bool) {
 	fmt.Fprintln(w)
 	for _, n := range nodes {
 		fmt.Fprintf(w, "%-10s %s\n%-10s control %s  secret %s\n", n.Name, n.FHIR, "", n.ControlURL, n.Secret)
 	}
-	fmt.Fprintf(w, "\nconsumer   %s\nadmin      %s\n\nFor another terminal:\n  export", consumer, admin)
+	fmt.Fprintf(w, "\nconsumer   %s\nadmin      %s\n", consumer, admin)
+	for _, p := range settings.People {
+		fmt.Fprintf(w, "sign-in    %s  password %s\n", p.User, p.Password)
+	}
+	for _, c := range settings.Clients {
+		how := "no secret, PKCE"
+		if c.Secret != "" {
+			how = "secret " + c.Secret
+		}
+		fmt.Fprintf(w, "client     %s  %s  redirect_uri %s\n", c.ID, how, strings.Join(c.Redirects, " "))
+	}
+	fmt.Fprint(w, "\nFor another terminal:\n  export")
 	for _, n := range nodes {
 		fmt.Fprintf(w, " %s=%s", variable(n.Name), n.FHIR)
 	}
