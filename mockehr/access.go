@@ -19,8 +19,25 @@ func (c caller) unrestricted() bool {
 	return c.role == admin || c.role == anonymous || c.role == stranger
 }
 
+// mayReadType says why c may read nothing of a type, before anything is looked
+// for: so the answer doesn't tell what is there.
+func (s *Server) mayReadType(ctx context.Context, c caller, typ string) error {
+	if c.role == granted && fhir.InPatientCompartment(typ) {
+		return s.scopeNames(ctx, c, typ)
+	}
+	return nil
+}
+
 // mayRead says why c may not read v, nil if it may.
 func (s *Server) mayRead(ctx context.Context, tx *store.Tx, c caller, v store.Version) error {
+	if err := s.mayReadType(ctx, c, v.Type); err != nil {
+		return err
+	}
+	return s.mayReadOne(ctx, tx, c, v)
+}
+
+// mayReadOne is mayRead for a type that mayReadType let through.
+func (s *Server) mayReadOne(ctx context.Context, tx *store.Tx, c caller, v store.Version) error {
 	switch {
 	case c.unrestricted():
 		return nil
@@ -39,14 +56,14 @@ func (s *Server) mayUseConsent(ctx context.Context, c caller, v store.Version) e
 		verdict = check.Refuse("SRC-48", http.StatusForbidden, "forbidden", "",
 			"this bearer is for Consents; %s needs an access token", v.Type)
 	case v.Owner != c.owner():
-		verdict = check.Refuse("SRC-48", http.StatusNotFound, "not-found", "", "there is no Consent/%s here for this bearer", v.ID)
+		verdict = check.Refuse("SRC-48", http.StatusNotFound, "not-found", "", "%s", absent(v.Type, v.ID))
 	}
 	return s.checks.Do(ctx, "SRC-48", check.Inputs{"type": v.Type, "id": v.ID, "caller": c.role.String()}, verdict)
 }
 
 // grantReads decides for an access token: what is in the compartment of its
-// patient as far as the scopes name it, and outside any compartment what that
-// refers to.
+// patient (the scopes name the type: mayReadType), and outside any compartment
+// what that refers to.
 func (s *Server) grantReads(ctx context.Context, tx *store.Tx, c caller, v store.Version) error {
 	g := c.grant
 	if !fhir.InPatientCompartment(v.Type) {
@@ -61,13 +78,9 @@ func (s *Server) grantReads(ctx context.Context, tx *store.Tx, c caller, v store
 		}
 		return s.checks.Do(ctx, "SRC-49", check.Inputs{"type": v.Type, "id": v.ID, "patient": g.Patient}, verdict)
 	}
-	if err := s.scopeNames(ctx, c, v.Type); err != nil {
-		return err
-	}
 	var verdict error
 	if !slices.Contains(v.Patients, g.Patient) || (v.Type == "Consent" && !ownConsent(c, v)) {
-		// The same answer as for what isn't there: an id tells nothing.
-		verdict = check.Refuse("SRC-42", http.StatusNotFound, "not-found", "", "there is no %s/%s here for this token", v.Type, v.ID)
+		verdict = check.Refuse("SRC-42", http.StatusNotFound, "not-found", "", "%s", absent(v.Type, v.ID))
 	}
 	return s.checks.Do(ctx, "SRC-42", check.Inputs{"type": v.Type, "id": v.ID, "patient": g.Patient, "patients": v.Patients}, verdict)
 }
@@ -132,9 +145,8 @@ func (s *Server) maySearch(ctx context.Context, c caller, typ string) (store.Sco
 	return store.Scope{Patient: patient}, nil
 }
 
-// mayWrite says why c may not create, update or delete a resource; was is what
-// stands there now, nil if nothing.
-func (s *Server) mayWrite(ctx context.Context, c caller, typ string, was *store.Version) error {
+// mayWrite says why c may write nothing of a type.
+func (s *Server) mayWrite(ctx context.Context, c caller, typ string) error {
 	if c.unrestricted() {
 		return nil
 	}
@@ -143,11 +155,21 @@ func (s *Server) mayWrite(ctx context.Context, c caller, typ string, was *store.
 			check.Refuse("SRC-44", http.StatusForbidden, "forbidden", "", "this token reads; it writes nothing"))
 	}
 	var verdict error
-	switch {
-	case typ != "Consent":
+	if typ != "Consent" {
 		verdict = check.Refuse("SRC-48", http.StatusForbidden, "forbidden", "", "this bearer writes Consents only, no %s", typ)
-	case was != nil && was.Owner != c.owner():
-		verdict = check.Refuse("SRC-48", http.StatusNotFound, "not-found", "", "there is no Consent/%s here for this bearer", was.ID)
 	}
 	return s.checks.Do(ctx, "SRC-48", check.Inputs{"type": typ, "caller": c.role.String(), "write": true}, verdict)
+}
+
+// mayChange says why c, who may write the type, may not change or delete what
+// stands there now.
+func (s *Server) mayChange(ctx context.Context, c caller, was store.Version) error {
+	if c.unrestricted() || c.role == granted && !c.grant.SignIn {
+		return nil
+	}
+	var verdict error
+	if was.Owner != c.owner() {
+		verdict = check.Refuse("SRC-48", http.StatusNotFound, "not-found", "", "%s", absent(was.Type, was.ID))
+	}
+	return s.checks.Do(ctx, "SRC-48", check.Inputs{"type": was.Type, "id": was.ID, "caller": c.role.String(), "write": true}, verdict)
 }

@@ -7,6 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"example.org/ccde/mockehr/check"
 	"example.org/ccde/mockehr/fhir"
@@ -68,6 +71,12 @@ type problem struct {
 }
 
 func (s *Server) problemOf(ctx context.Context, err error) problem {
+	var entry *entryError
+	if errors.As(err, &entry) {
+		p := s.problemOf(ctx, entry.err)
+		p.issues, p.message = entry.located(p.issues), entry.where()+": "+p.message
+		return p
+	}
 	var (
 		refusal  *check.Refusal
 		httpErr  *httpError
@@ -116,8 +125,6 @@ func (s *Server) problemOf(ctx context.Context, err error) problem {
 		p := simple(http.StatusBadRequest, "structure", "invalid_request", syntax.Error())
 		p.fromSyntax = true
 		return p
-	case errors.Is(err, store.ErrDeleted):
-		return simple(http.StatusGone, "deleted", "invalid_request", err.Error())
 	case errors.Is(err, store.ErrNotFound):
 		return simple(http.StatusNotFound, "not-found", "invalid_request", err.Error())
 	case ctx.Err() != nil:
@@ -127,11 +134,11 @@ func (s *Server) problemOf(ctx context.Context, err error) problem {
 	}
 }
 
-func (s *Server) writeError(w http.ResponseWriter, r *http.Request, f family, err error) {
-	p := s.problemOf(r.Context(), err)
+// told is an error as the dialect tells it in a family.
+func (s *Server) told(ctx context.Context, f family, err error) problem {
+	p := s.problemOf(ctx, err)
 	if p.status == http.StatusInternalServerError {
-		s.log.LogAttrs(r.Context(), slog.LevelError, "internal error",
-			slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.String("error", err.Error()))
+		s.log.LogAttrs(ctx, slog.LevelError, "internal error", slog.String("error", err.Error()))
 	}
 	if f == connect && p.status == http.StatusUnprocessableEntity {
 		p.status = http.StatusBadRequest // protocol 1.6: anything wrong is 400
@@ -139,6 +146,33 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, f family, er
 	if s.checks.Dialect() == check.TestFHIR {
 		p.status = looseStatus(f, p)
 	}
+	p.message = printable(p.message)
+	for i, issue := range p.issues {
+		p.issues[i].Diagnostics = printable(issue.Diagnostics)
+		for j, expression := range issue.Expression {
+			issue.Expression[j] = printable(expression)
+		}
+	}
+	return p
+}
+
+// printable is a message as it can be written in JSON and in XML, whatever of a
+// request it quotes.
+func printable(text string) string {
+	const most = 2000
+	if len(text) > most {
+		text = text[:most] + ".."
+	}
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' || r == 0xFFFE || r == 0xFFFF {
+			return '?'
+		}
+		return r
+	}, text)
+}
+
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, f family, err error) {
+	p := s.told(r.Context(), f, err)
 	for name, value := range p.headers {
 		w.Header().Set(name, value)
 	}

@@ -2,23 +2,17 @@ package mockehr
 
 import (
 	"encoding/json"
-	"errors"
-	"io"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"example.org/ccde/mockehr/fhir"
 )
 
 // maxForm bounds a form-encoded body, far over any JWT and far under harm.
 const maxForm = 1 << 20
-
-func asMaxBytes(err error) (*http.MaxBytesError, bool) {
-	var tooLarge *http.MaxBytesError
-	ok := errors.As(err, &tooLarge)
-	return tooLarge, ok
-}
 
 // readForm reads an application/x-www-form-urlencoded body, and nothing from
 // the query string: secrets don't belong in URLs.
@@ -30,6 +24,13 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	values, err := url.ParseQuery(text)
 	if err != nil {
 		return nil, malformed("the form can't be read: " + err.Error())
+	}
+	for name, texts := range values {
+		for _, text := range texts {
+			if !utf8.ValidString(name) || !utf8.ValidString(text) {
+				return nil, malformed(fmt.Sprintf("the parameter %q of the form is no UTF-8 text", name))
+			}
+		}
 	}
 	return values, nil
 }
@@ -43,11 +44,8 @@ func readFormText(w http.ResponseWriter, r *http.Request) (string, error) {
 	if media != "application/x-www-form-urlencoded" {
 		return "", unsupported(media, "application/x-www-form-urlencoded")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
-	if err != nil {
-		return "", bodyError(err)
-	}
-	return string(body), nil
+	body, err := readBody(r, bounded(w, r, maxForm))
+	return string(body), err
 }
 
 // readParameters reads the named values of an operation: a form, or a

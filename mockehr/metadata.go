@@ -3,7 +3,6 @@ package mockehr
 import (
 	"fmt"
 	"net/http"
-	"slices"
 
 	"example.org/ccde/mockehr/check"
 	"example.org/ccde/mockehr/fhir"
@@ -29,13 +28,12 @@ func object(members ...fhir.Member) *fhir.Object { return fhir.NewObject(members
 
 func (s *Server) capability() *fhir.Object {
 	var resources []any
-	types := slices.Clone(fhir.Types())
-	slices.Sort(types)
-	for _, t := range types {
-		resources = append(resources, s.resourceCapability(t))
+	for _, t := range fhir.Types() {
+		resources = append(resources, resourceCapability(t))
 	}
 	return object(
 		member("resourceType", "CapabilityStatement"),
+		member("contained", definitions()),
 		member("name", "ccde mock EHR "+s.cfg.Name),
 		member("status", "active"),
 		member("date", "2017-09-09"),
@@ -47,12 +45,13 @@ func (s *Server) capability() *fhir.Object {
 			member("url", s.base()))),
 		member("fhirVersion", "3.0.1"),
 		member("acceptUnknown", "no"),
-		member("format", []any{"application/fhir+json", "application/fhir+xml"}),
+		member("format", formats()),
 		member("rest", []any{object(
 			member("mode", "server"),
 			member("security", s.security()),
 			member("resource", resources),
-			member("operation", s.operations()))}))
+			member("interaction", codes("transaction", "batch")),
+			member("operation", operations()))}))
 }
 
 // security names the OAuth endpoints where any OAuth client looks for them.
@@ -74,39 +73,6 @@ func (s *Server) security() *fhir.Object {
 func securityService(code string) *fhir.Object {
 	return object(member("coding", []any{object(
 		member("system", "http://hl7.org/fhir/restful-security-service"), member("code", code))}))
-}
-
-func (s *Server) resourceCapability(typ string) *fhir.Object {
-	var interactions []any
-	for _, code := range []string{"read", "vread", "update", "delete", "history-instance", "create", "search-type"} {
-		interactions = append(interactions, object(member("code", code)))
-	}
-	var params []any
-	for _, p := range fhir.SearchParams(typ) {
-		params = append(params, object(member("name", p.Code), member("type", p.Type)))
-	}
-	o := object(
-		member("type", typ),
-		member("interaction", interactions),
-		member("versioning", "versioned-update"),
-		member("readHistory", true),
-		member("updateCreate", true),
-		member("conditionalCreate", true),
-		member("conditionalRead", "full-support"))
-	if len(params) > 0 {
-		o.Set("searchParam", params)
-	}
-	return o
-}
-
-// operations lists the operations of the protocol (1.1, 1.3, 1.6).
-func (s *Server) operations() []any {
-	var list []any
-	for _, name := range []string{"jwt", "authorize", "connect", "connection", "disconnect"} {
-		list = append(list, object(member("name", name),
-			member("definition", object(member("reference", s.base()+"/OperationDefinition/"+name)))))
-	}
-	return list
 }
 
 // smartConfiguration answers .well-known/smart-configuration, which repeats

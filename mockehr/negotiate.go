@@ -1,8 +1,6 @@
 package mockehr
 
 import (
-	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -26,6 +24,13 @@ var mediaTypes = map[string]format{
 	"application/fhir+xml": formatXML, "application/xml": formatXML, "application/xml+fhir": formatXML, "text/xml": formatXML,
 }
 
+// wildcards are what is answered to a range of media types, the best first.
+var wildcards = map[string][]string{
+	"*/*":           {"application/fhir+json", "application/fhir+xml"},
+	"application/*": {"application/fhir+json", "application/fhir+xml"},
+	"text/*":        {"text/xml", "text/json"},
+}
+
 // formatNames are the short values of _format.
 var formatNames = map[string]string{"json": "application/fhir+json", "xml": "application/fhir+xml"}
 
@@ -39,51 +44,96 @@ type representation struct {
 // negotiate decides the form of the answer from _format, else Accept.
 // ok is false where nothing that was asked for is spoken here (406).
 func negotiate(r *http.Request) (rep representation, ok bool) {
-	query := r.URL.Query()
-	rep = representation{format: formatJSON, mediaType: "application/fhir+json", pretty: query.Get("_pretty") == "true"}
-	if asked := query.Get("_format"); asked != "" {
+	rep = representation{format: formatJSON, mediaType: "application/fhir+json"}
+	asked := ""
+	if r.URL.RawQuery != "" {
+		query := r.URL.Query()
+		rep.pretty = query.Get("_pretty") == "true"
+		asked = query.Get("_format")
+	}
+	media := ""
+	if asked != "" {
 		// A literal + in a query string arrives as a space.
-		asked = strings.ReplaceAll(asked, " ", "+")
-		if full, short := formatNames[asked]; short {
-			asked = full
-		}
-		media, _, err := mime.ParseMediaType(asked)
-		if err != nil {
-			return rep, false
-		}
-		f, known := mediaTypes[media]
-		if known {
-			rep.format, rep.mediaType = f, media
-		}
-		return rep, known
+		media, ok = named(strings.ReplaceAll(asked, " ", "+"))
+	} else {
+		media, ok = accepted(r.Header.Values("Accept"))
 	}
-	accept := strings.Join(r.Header.Values("Accept"), ",")
+	if ok {
+		rep.format, rep.mediaType = mediaTypes[media], media
+	}
+	return rep, ok
+}
+
+// named is the media type that a _format asks for.
+func named(text string) (media string, ok bool) {
+	if full, short := formatNames[text]; short {
+		return full, true
+	}
+	media, _, err := mime.ParseMediaType(text)
+	if err != nil {
+		return "", false
+	}
+	_, ok = mediaTypes[media]
+	return media, ok
+}
+
+// accepted is the media type that Accept likes best (RFC 7231 5.3.2): the
+// highest q, of equal ones what is named before what a wildcard lets through,
+// and then what stands first.
+func accepted(header []string) (media string, ok bool) {
+	accept := strings.Join(header, ",")
+	if _, known := mediaTypes[accept]; known {
+		return accept, true // as most clients write it
+	}
 	if strings.TrimSpace(accept) == "" {
-		return rep, true
+		return "application/fhir+json", true
 	}
-	best := -1.0
+	excluded := map[string]bool{}
+	var ranges []acceptRange
 	for part := range strings.SplitSeq(accept, ",") {
-		media, params, err := mime.ParseMediaType(strings.TrimSpace(part))
-		if err != nil {
-			continue
+		one, ok := parseRange(part)
+		switch {
+		case !ok:
+		case one.q == 0:
+			excluded[one.media] = true
+		default:
+			ranges = append(ranges, one)
 		}
-		q := 1.0
-		if text, has := params["q"]; has {
-			if q, err = strconv.ParseFloat(text, 64); err != nil {
-				continue
+	}
+	best, exact := 0.0, false
+	for _, one := range ranges {
+		_, known := mediaTypes[one.media]
+		candidates := wildcards[one.media]
+		if known {
+			candidates = []string{one.media}
+		}
+		for _, candidate := range candidates {
+			if !excluded[candidate] && (one.q > best || one.q == best && known && !exact) {
+				media, best, exact = candidate, one.q, known
+				break
 			}
 		}
-		if q <= 0 || q <= best {
-			continue
-		}
-		switch f, known := mediaTypes[media]; {
-		case known:
-			rep.format, rep.mediaType, best = f, media, q
-		case media == "*/*" || media == "application/*":
-			rep.format, rep.mediaType, best = formatJSON, "application/fhir+json", q
+	}
+	return media, best > 0
+}
+
+type acceptRange struct {
+	media string
+	q     float64
+}
+
+func parseRange(text string) (acceptRange, bool) {
+	media, params, err := mime.ParseMediaType(strings.TrimSpace(text))
+	if err != nil {
+		return acceptRange{}, false
+	}
+	one := acceptRange{media, 1}
+	if q, has := params["q"]; has {
+		if one.q, err = strconv.ParseFloat(q, 64); err != nil || !(one.q >= 0 && one.q <= 1) {
+			return acceptRange{}, false
 		}
 	}
-	return rep, best > 0
+	return one, true
 }
 
 // acceptable refuses what can't be answered (SRC-66: 406).
@@ -103,7 +153,7 @@ func (s *Server) writeResource(w http.ResponseWriter, r *http.Request, status in
 		s.log.ErrorContext(r.Context(), "a resource can't be written", "type", o.Type(), "error", err.Error())
 		status, rep = http.StatusInternalServerError, representation{mediaType: "application/fhir+json"}
 		body = fhir.AppendJSON(nil, fhir.Outcome(fhir.Issue{Severity: "error", Code: "exception",
-			Diagnostics: "the answer can't be written in this format: " + err.Error()}))
+			Diagnostics: "the answer can't be written in this format; the node's log says why"}))
 	}
 	writeBytes(w, status, contentType(rep), body)
 }
@@ -112,77 +162,12 @@ func contentType(rep representation) string { return rep.mediaType + "; charset=
 
 func render(o *fhir.Object, rep representation) ([]byte, error) {
 	switch {
+	case rep.format == formatXML && rep.pretty:
+		return fhir.AppendXMLIndent(nil, o)
 	case rep.format == formatXML:
 		return fhir.AppendXML(nil, o)
 	case rep.pretty:
 		return fhir.AppendJSONIndent(nil, o), nil
 	}
 	return fhir.AppendJSON(nil, o), nil
-}
-
-// readResource reads the body as one resource of JSON or XML; its type must be
-// one of want, where any is given.
-func readResource(r *http.Request, want ...string) (*fhir.Object, error) {
-	media, err := bodyType(r)
-	if err != nil {
-		return nil, err
-	}
-	f, known := mediaTypes[media]
-	if !known {
-		return nil, unsupported(media, "application/fhir+json or application/fhir+xml")
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, bodyError(err)
-	}
-	if len(body) == 0 {
-		return nil, malformed("the body is empty; a resource is needed")
-	}
-	var o *fhir.Object
-	if f == formatXML {
-		o, err = fhir.ParseXML(body)
-	} else {
-		o, err = fhir.ParseJSON(body)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if len(want) == 0 {
-		return o, nil
-	}
-	for _, t := range want {
-		if o.Type() == t {
-			return o, nil
-		}
-	}
-	return nil, malformed(fmt.Sprintf("resourceType is %q, where %s is needed", o.Type(), strings.Join(want, " or ")))
-}
-
-func bodyType(r *http.Request) (string, error) {
-	text := r.Header.Get("Content-Type")
-	if text == "" {
-		return "", unsupported("", "a Content-Type header")
-	}
-	media, params, err := mime.ParseMediaType(text)
-	if err != nil {
-		return "", unsupported(text, "a media type")
-	}
-	if charset := params["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return "", unsupported(text, "charset utf-8")
-	}
-	return media, nil
-}
-
-func unsupported(got, want string) *httpError {
-	return &httpError{status: http.StatusUnsupportedMediaType, code: "not-supported", malformed: true,
-		message: fmt.Sprintf("Content-Type %q is not taken here; send %s", got, want)}
-}
-
-// bodyError keeps a body over the limit as it is (413) and calls any other
-// trouble while reading malformed input.
-func bodyError(err error) error {
-	if _, ok := asMaxBytes(err); ok {
-		return err
-	}
-	return malformed("the body could not be read to its end: " + err.Error())
 }

@@ -23,7 +23,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if c.role == granted && !c.grant.SignIn {
-		if err := s.mayWrite(ctx, c, "Consent", nil); err != nil {
+		if err := s.mayWrite(ctx, c, "Consent"); err != nil {
 			return err
 		}
 	}

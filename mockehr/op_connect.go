@@ -16,6 +16,9 @@ import (
 // maxExpiresIn keeps expires_in within what time arithmetic holds: 100 years.
 const maxExpiresIn = 100 * 366 * 24 * 60 * 60
 
+// maxSource bounds the URL of a source.
+const maxSource = 2000
+
 // connect answers POST [base]/$connect (protocol 1.6): it checks every
 // parameter, stores the connection, and lets the copier go.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) error {
@@ -99,6 +102,9 @@ func givenTwice(v url.Values) *check.Refusal {
 func badSource(text string) *check.Refusal {
 	if text == "" {
 		return refuseParameter("TGT-11", "required", "source", "is missing; give the absolute URL of the source's FHIR base")
+	}
+	if len(text) > maxSource {
+		return refuseParameter("TGT-11", "value", "source", "has %d characters; at most %d are taken", len(text), maxSource)
 	}
 	u, err := url.Parse(text)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -32,8 +31,18 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) error {
 		for name, texts := range form {
 			values[name] = append(values[name], texts...)
 		}
+		// What a form says of the answer's form counts as in the URL.
+		r.URL.RawQuery = url.Values{"_format": values["_format"], "_pretty": values["_pretty"]}.Encode()
+		if err := acceptable(r); err != nil {
+			return err
+		}
 	}
-	bundle, err := s.searchset(ctx, c, typ, values, r.Header)
+	strict := preference(r.Header, "handling") == "strict"
+	var bundle *fhir.Object
+	err = s.store.View(ctx, func(tx *store.Tx) (err error) {
+		bundle, err = s.searchset(ctx, tx, c, typ, values, strict)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -41,18 +50,14 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// notSearched are parameters of the request that no search parameter is.
-var notSearched = []string{"_format", "_pretty", "access_token"}
-
-// searchset is the Bundle that answers a search.
-func (s *Server) searchset(ctx context.Context, c caller, typ string, values url.Values, header http.Header) (*fhir.Object, error) {
-	for _, name := range notSearched {
-		values.Del(name)
-	}
+// searchset is the Bundle that answers a search; strict is Prefer:
+// handling=strict.
+func (s *Server) searchset(ctx context.Context, tx *store.Tx, c caller, typ string, values url.Values, strict bool) (*fhir.Object, error) {
+	values.Del("access_token") // no credential, and nothing to repeat in a link
 	for i, text := range values["_lastUpdated"] {
 		values["_lastUpdated"][i] = check.Value(ctx, s.checks, "SRC-63", check.Inputs{"_lastUpdated": text, "type": typ}, text)
 	}
-	query, err := store.ParseSearch(typ, values, strictHandling(header))
+	query, err := store.ParseSearch(typ, values, strict)
 	if err != nil {
 		return nil, err
 	}
@@ -60,25 +65,11 @@ func (s *Server) searchset(ctx context.Context, c caller, typ string, values url
 	if err != nil {
 		return nil, err
 	}
-	var bundle *fhir.Object
-	err = s.store.View(ctx, func(tx *store.Tx) error {
-		found, err := tx.Search(query, scope)
-		if err != nil {
-			return err
-		}
-		bundle, err = s.bundleOf(ctx, tx, c, typ, found)
-		return err
-	})
-	return bundle, err
-}
-
-func strictHandling(header http.Header) bool {
-	for _, prefer := range header.Values("Prefer") {
-		if strings.Contains(strings.ReplaceAll(prefer, " ", ""), "handling=strict") {
-			return true
-		}
+	found, err := tx.Search(query, scope)
+	if err != nil {
+		return nil, err
 	}
-	return false
+	return s.bundleOf(ctx, tx, c, typ, found)
 }
 
 func (s *Server) bundleOf(ctx context.Context, tx *store.Tx, c caller, typ string, found store.Result) (*fhir.Object, error) {

@@ -2,217 +2,256 @@ package mockehr
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 
 	"example.org/ccde/mockehr/fhir"
 	"example.org/ccde/mockehr/store"
 )
 
+// change is one write: of a request, or of an entry of a Bundle. Its resource,
+// where there is one, has been validated, and the caller may write its type.
+type change struct {
+	method      string // POST, PUT or DELETE
+	typ         string
+	id          string // of a POST: the id that it was given in advance, "" for one that the store makes
+	resource    *fhir.Object
+	ifMatch     string
+	ifNoneExist string // of a POST: criteria of a conditional create
+	criteria    string // of a PUT or DELETE without an id: criteria that find what is meant
+}
+
+// written is what became of a change. A deletion of what isn't there has no version.
+type written struct {
+	status  int
+	version *store.Version
+}
+
 // create answers POST [base]/[type] (FHIR STU3 2.21.0.9): the id is the
 // server's. If-None-Exist makes it conditional.
 func (s *Server) create(w http.ResponseWriter, r *http.Request) error {
-	ctx := r.Context()
 	typ := mux.Vars(r)["type"]
-	c, err := s.dataCaller(r, typ)
+	c, err := s.writer(r, typ)
 	if err != nil {
 		return err
 	}
-	if err := s.mayWrite(ctx, c, typ, nil); err != nil {
+	o, err := s.readCreated(r, typ)
+	if err != nil {
 		return err
+	}
+	return s.write(w, r, c, change{method: r.Method, typ: typ, resource: o, ifNoneExist: r.Header.Get("If-None-Exist")})
+}
+
+// readCreated is the resource of a create, which for a Binary may come as it is.
+func (s *Server) readCreated(r *http.Request, typ string) (*fhir.Object, error) {
+	if typ == "Binary" && !isFHIRBody(r) {
+		return readBinary(r)
 	}
 	o, err := readResource(r, typ)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := invalid(o); err != nil {
-		return err
-	}
-	if err := s.checkConsent(ctx, c, o); err != nil {
-		return err
-	}
-	var v store.Version
-	status := http.StatusCreated
-	err = s.store.Update(ctx, func(tx *store.Tx) error {
-		if found, err := ifNoneExist(tx, typ, r.Header.Get("If-None-Exist")); err != nil || found != nil {
-			if found != nil {
-				v, status = *found, http.StatusOK
-				return s.mayRead(ctx, tx, c, v)
-			}
-			return err
-		}
-		v, err = tx.Create(o, c.owner())
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	if status == http.StatusCreated {
-		w.Header().Set("Location", s.location(v))
-	}
-	return s.writeWritten(w, r, status, v)
+	return o, invalid(o)
 }
 
 // update answers PUT [base]/[type]/[id] (FHIR STU3 2.21.0.10), If-Match
 // heeded; what isn't there yet is made under that id.
 func (s *Server) update(w http.ResponseWriter, r *http.Request) error {
-	ctx := r.Context()
-	typ, id := mux.Vars(r)["type"], mux.Vars(r)["id"]
-	c, err := s.dataCaller(r, typ)
+	return s.replace(w, r, change{method: r.Method, typ: mux.Vars(r)["type"], id: mux.Vars(r)["id"]})
+}
+
+// updateWhere answers PUT [base]/[type]?[criteria], the conditional update
+// (FHIR STU3 2.21.0.10.2).
+func (s *Server) updateWhere(w http.ResponseWriter, r *http.Request) error {
+	return s.replace(w, r, change{method: r.Method, typ: mux.Vars(r)["type"], criteria: r.URL.RawQuery})
+}
+
+func (s *Server) replace(w http.ResponseWriter, r *http.Request, ch change) error {
+	c, err := s.writer(r, ch.typ)
 	if err != nil {
 		return err
 	}
-	if !fhir.ValidID(id) {
-		return malformed(fmt.Sprintf("%q is no FHIR id", id))
+	if ch.id != "" && !fhir.ValidID(ch.id) {
+		return malformed(fmt.Sprintf("%q is no FHIR id", ch.id))
 	}
-	if c.role == granted && !c.grant.SignIn {
-		if err := s.mayWrite(ctx, c, typ, nil); err != nil {
-			return err
-		}
-	}
-	o, err := readResource(r, typ)
-	if err != nil {
+	if ch.resource, err = readResource(r, ch.typ); err != nil {
 		return err
 	}
-	if o.ID() != id {
-		return malformed(fmt.Sprintf("id is %q in the resource and %q in the URL; they must be the same", o.ID(), id))
-	}
-	if err := invalid(o); err != nil {
+	if err := invalid(ch.resource); err != nil {
 		return err
 	}
-	if err := s.checkConsent(ctx, c, o); err != nil {
-		return err
-	}
-	var v store.Version
-	var made bool
-	err = s.store.Update(ctx, func(tx *store.Tx) error {
-		was, err := current(tx, typ, id)
-		if err != nil {
-			return err
-		}
-		if err := s.mayWrite(ctx, c, typ, was); err != nil {
-			return err
-		}
-		if was == nil && !c.unrestricted() {
-			return &httpError{status: http.StatusMethodNotAllowed, code: "not-supported",
-				message: "there is no " + typ + "/" + id + "; this bearer makes a resource by POST"}
-		}
-		if err := ifMatch(r.Header.Get("If-Match"), was); err != nil {
-			return err
-		}
-		owner := c.owner()
-		if was != nil {
-			owner = was.Owner
-		}
-		v, made, err = tx.Put(o, owner)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	status := http.StatusOK
-	if made {
-		status = http.StatusCreated
-		w.Header().Set("Location", s.location(v))
-	}
-	return s.writeWritten(w, r, status, v)
+	ch.ifMatch = r.Header.Get("If-Match")
+	return s.write(w, r, c, ch)
 }
 
 // remove answers DELETE [base]/[type]/[id]; again: the same answer.
 func (s *Server) remove(w http.ResponseWriter, r *http.Request) error {
-	ctx := r.Context()
-	typ, id := mux.Vars(r)["type"], mux.Vars(r)["id"]
-	c, err := s.dataCaller(r, typ)
+	return s.erase(w, r, change{method: r.Method, typ: mux.Vars(r)["type"], id: mux.Vars(r)["id"]})
+}
+
+// removeWhere answers DELETE [base]/[type]?[criteria], the conditional delete
+// of the one resource that fits (FHIR STU3 2.21.0.12.1).
+func (s *Server) removeWhere(w http.ResponseWriter, r *http.Request) error {
+	return s.erase(w, r, change{method: r.Method, typ: mux.Vars(r)["type"], criteria: r.URL.RawQuery})
+}
+
+func (s *Server) erase(w http.ResponseWriter, r *http.Request, ch change) error {
+	c, err := s.writer(r, ch.typ)
 	if err != nil {
 		return err
 	}
-	err = s.store.Update(ctx, func(tx *store.Tx) error {
-		was, err := current(tx, typ, id)
-		if err != nil {
-			return err
-		}
-		if err := s.mayWrite(ctx, c, typ, was); err != nil {
-			return err
-		}
-		if err := ifMatch(r.Header.Get("If-Match"), was); err != nil {
-			return err
-		}
-		if was == nil {
-			return nil
-		}
-		_, err = tx.Delete(typ, id)
+	ch.ifMatch = r.Header.Get("If-Match")
+	return s.write(w, r, c, ch)
+}
+
+// writer is who asks to write a resource of a type, refused where they may not
+// or where the answer could not be written.
+func (s *Server) writer(r *http.Request, typ string) (caller, error) {
+	c, err := s.dataCaller(r, typ)
+	if err != nil {
+		return c, err
+	}
+	return c, s.mayWrite(r.Context(), c, typ)
+}
+
+// write carries a change out in a transaction of its own, and answers.
+func (s *Server) write(w http.ResponseWriter, r *http.Request, c caller, ch change) error {
+	var done written
+	err := s.store.Update(r.Context(), func(tx *store.Tx) (err error) {
+		done, err = s.carryOut(r.Context(), tx, c, ch)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-// current is what stands at typ/id now, nil for nothing or something deleted.
-func current(tx *store.Tx, typ, id string) (*store.Version, error) {
-	v, err := tx.Read(typ, id)
-	switch {
-	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDeleted):
-		return nil, nil
-	case err != nil:
-		return nil, err
+	if done.status == http.StatusCreated {
+		w.Header().Set("Location", s.location(*done.version))
 	}
-	return &v, nil
-}
-
-// ifMatch refuses a write that was made for another version (412).
-func ifMatch(header string, was *store.Version) error {
-	if header == "" {
+	if ch.method == http.MethodDelete {
+		if done.version != nil {
+			w.Header().Set("ETag", etagOf(*done.version))
+		}
+		w.WriteHeader(done.status)
 		return nil
 	}
-	want := strings.Trim(strings.TrimPrefix(strings.TrimSpace(header), "W/"), `"`)
-	if was != nil && (want == "*" || want == strconv.FormatInt(was.VersionID, 10)) {
+	if preference(r.Header, "return") == "minimal" {
+		stamp(w.Header(), *done.version)
+		w.WriteHeader(done.status)
 		return nil
 	}
-	return &httpError{status: http.StatusPreconditionFailed, code: "conflict",
-		message: "If-Match names version " + want + ", which is not the current one; read it again"}
+	return s.writeVersion(w, r, done.status, *done.version)
 }
 
-// ifNoneExist is the one resource that a conditional create finds there
-// already, nil if none; several are an error (412).
-func ifNoneExist(tx *store.Tx, typ, header string) (*store.Version, error) {
-	if header == "" {
-		return nil, nil
+// carryOut carries a change out within tx.
+func (s *Server) carryOut(ctx context.Context, tx *store.Tx, c caller, ch change) (written, error) {
+	switch ch.method {
+	case http.MethodPost:
+		return s.applyCreate(ctx, tx, c, ch)
+	case http.MethodPut:
+		return s.applyUpdate(ctx, tx, c, ch)
 	}
-	if _, after, ok := strings.Cut(header, "?"); ok {
-		header = after
-	}
-	values, err := url.ParseQuery(header)
+	return s.applyDelete(ctx, tx, c, ch)
+}
+
+func (s *Server) applyCreate(ctx context.Context, tx *store.Tx, c caller, ch change) (written, error) {
+	found, err := s.matching(tx, c, ch.typ, "If-None-Exist", ch.ifNoneExist)
 	if err != nil {
-		return nil, malformed("If-None-Exist can't be read: " + err.Error())
+		return written{}, err
 	}
-	query, err := store.ParseSearch(typ, values, true)
+	if found != nil {
+		return written{http.StatusOK, found}, s.mayRead(ctx, tx, c, *found)
+	}
+	if err := s.checkConsent(ctx, tx, c, ch.resource); err != nil {
+		return written{}, err
+	}
+	var v store.Version
+	if ch.id == "" {
+		v, err = tx.Create(ch.resource, c.owner())
+	} else {
+		v, _, err = tx.Put(ch.resource, c.owner())
+	}
+	return written{http.StatusCreated, &v}, err
+}
+
+func (s *Server) applyUpdate(ctx context.Context, tx *store.Tx, c caller, ch change) (written, error) {
+	was, err := s.meant(ctx, tx, c, ch)
 	if err != nil {
+		return written{}, err
+	}
+	o := ch.resource
+	if ch.id == "" { // conditional: what was found tells the id, or a new one is made
+		o = o.Clone()
+		switch {
+		case was == nil:
+			o.Set("id", uuid.NewString())
+		case o.ID() == "":
+			o.Set("id", was.ID)
+		}
+		ch.id = o.ID()
+		if was != nil {
+			ch.id = was.ID
+		}
+	}
+	if o.ID() != ch.id {
+		return written{}, malformed(fmt.Sprintf("id is %q in the resource and %q by the URL; they must be the same", o.ID(), ch.id))
+	}
+	if was == nil && !c.unrestricted() {
+		return written{}, &httpError{status: http.StatusMethodNotAllowed, code: "not-supported",
+			message: "there is no " + ch.typ + "/" + ch.id + "; this bearer makes a resource by POST"}
+	}
+	if err := ifMatch(ch.ifMatch, was); err != nil {
+		return written{}, err
+	}
+	if err := s.checkConsent(ctx, tx, c, o); err != nil {
+		return written{}, err
+	}
+	v, made, err := tx.Put(o, c.owner())
+	if made {
+		return written{http.StatusCreated, &v}, err
+	}
+	return written{http.StatusOK, &v}, err
+}
+
+func (s *Server) applyDelete(ctx context.Context, tx *store.Tx, c caller, ch change) (written, error) {
+	was, err := s.meant(ctx, tx, c, ch)
+	if err != nil {
+		return written{}, err
+	}
+	if err := ifMatch(ch.ifMatch, was); err != nil {
+		return written{}, err
+	}
+	if was == nil {
+		return written{status: http.StatusNoContent}, nil
+	}
+	v, err := tx.Delete(ch.typ, was.ID)
+	return written{http.StatusNoContent, &v}, err
+}
+
+// meant is what a PUT or DELETE is about, nil if there is nothing now; what c
+// may not change is refused.
+func (s *Server) meant(ctx context.Context, tx *store.Tx, c caller, ch change) (was *store.Version, err error) {
+	if ch.id != "" {
+		was, err = current(tx, ch.typ, ch.id)
+	} else {
+		was, err = s.matching(tx, c, ch.typ, ch.method, ch.criteria)
+		if err == nil && ch.criteria == "" {
+			err = malformed(ch.method + " " + ch.typ + " needs an id, as in " + ch.typ + "/1, or criteria, as in " + ch.typ + "?identifier=1")
+		}
+	}
+	if err != nil || was == nil {
 		return nil, err
 	}
-	found, err := tx.Search(query, store.Scope{})
-	switch {
-	case err != nil:
-		return nil, err
-	case len(found.Matches) == 0:
-		return nil, nil
-	case len(found.Matches) > 1:
-		return nil, &httpError{status: http.StatusPreconditionFailed, code: "duplicate", message: "If-None-Exist matches more than one resource"}
-	}
-	return &found.Matches[0], nil
+	return was, s.mayChange(ctx, c, *was)
 }
 
 // checkConsent holds a Consent to protocol 1.2 when it is written; other
 // resources pass.
-func (s *Server) checkConsent(ctx context.Context, c caller, o *fhir.Object) error {
+func (s *Server) checkConsent(ctx context.Context, tx *store.Tx, c caller, o *fhir.Object) error {
 	if o.Type() != "Consent" {
 		return nil
 	}
@@ -220,20 +259,19 @@ func (s *Server) checkConsent(ctx context.Context, c caller, o *fhir.Object) err
 	if c.role == granted {
 		signedIn = c.grant.Patient
 	}
-	return s.oauth.CheckConsent(ctx, o, signedIn)
+	return s.oauth.CheckConsent(ctx, tx, o, signedIn)
 }
 
 func (s *Server) location(v store.Version) string {
 	return s.base() + "/" + v.Type + "/" + v.ID + "/_history/" + strconv.FormatInt(v.VersionID, 10)
 }
 
-// writeWritten answers a write; Prefer: return=minimal leaves the body out.
-func (s *Server) writeWritten(w http.ResponseWriter, r *http.Request, status int, v store.Version) error {
-	if strings.Contains(strings.Join(r.Header.Values("Prefer"), ","), "return=minimal") {
-		w.Header().Set("ETag", `W/"`+strconv.FormatInt(v.VersionID, 10)+`"`)
-		w.Header().Set("Last-Modified", v.LastUpdated.UTC().Format(http.TimeFormat))
-		w.WriteHeader(status)
-		return nil
+// preference is what the header Prefer says of a name, "" if nothing.
+func preference(header http.Header, name string) string {
+	for part := range strings.FieldsFuncSeq(strings.Join(header.Values("Prefer"), ","), func(r rune) bool { return r == ',' || r == ';' }) {
+		if key, value, ok := strings.Cut(part, "="); ok && strings.EqualFold(strings.TrimSpace(key), name) {
+			return strings.ToLower(strings.Trim(strings.TrimSpace(value), `"`))
+		}
 	}
-	return s.writeVersion(w, r, status, v)
+	return ""
 }

@@ -141,7 +141,7 @@ func (s *Server) dated(next http.Handler) http.Handler {
 // limited bounds every body (SEC-03).
 func (s *Server) limited(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, s.settings.get().MaxBody)
+		r.Body = bounded(w, r, s.settings.get().MaxBody)
 		next.ServeHTTP(w, r)
 	})
 }

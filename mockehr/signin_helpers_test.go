@@ -24,8 +24,6 @@ import (
 const (
 	appRedirect    = "http://127.0.0.1:9/back?app=1"
 	nativeRedirect = "com.example.app:/back"
-	consumerBearer = "consumer-bearer"
-	adminBearer    = "admin-bearer"
 )
 
 // signInStart is the time that the node's clock is held at.

@@ -97,24 +97,32 @@ func (w *world) consentCall(ctx context.Context, d *draft, caller string) (call,
 		return call{}, err
 	}
 	body, err := json.Marshal(d.fields)
+	if err != nil {
+		return call{}, err
+	}
 	d.flow.sent = d.fields
-	return call{kind: aConsent, from: caller, bearer: bearer, to: d.to, method: http.MethodPost,
-		url: d.to.fhir + "/Consent", header: fhirJSON(), body: body, flow: d.flow}, err
+	c := call{kind: aConsent, from: caller, bearer: bearer, to: d.to, method: http.MethodPost,
+		url: d.to.fhir + "/Consent", header: fhirJSON(), body: body, flow: d.flow}
+	if d.xml {
+		err = c.asXML()
+	}
+	return c, err
 }
 
-// consentGranted judges the answer to a create (SRC-01).
+// consentGranted judges the answer to a create (SRC-01, in XML SRC-02).
 func (w *world) consentGranted(a *answer) error {
 	const want = "201 and a Location that ends in Consent/[id]"
+	own := w.inherent(a.call)
 	if a.Status != http.StatusCreated {
-		return w.fail(a, "SRC-01", want, a.is())
+		return w.fail(a, own, want, a.is())
 	}
 	path, _, _ := strings.Cut(a.Header.Get("Location"), "/_history/")
 	_, id, found := cutLast(strings.TrimSuffix(path, "/"), "Consent/")
 	if !found || id == "" || strings.Contains(id, "/") {
-		return w.fail(a, "SRC-01", want, fmt.Sprintf("201 with Location %q", a.Header.Get("Location")))
+		return w.fail(a, own, want, fmt.Sprintf("201 with Location %q", a.Header.Get("Location")))
 	}
 	a.call.flow.consentID = id
-	w.passIfAsked("SRC-01")
+	w.passIfAsked(own)
 	return nil
 }
 

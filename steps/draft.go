@@ -23,6 +23,8 @@ type draft struct {
 	consent string
 	fault   string // what is wrong with the JWT that goes with it; "" = nothing
 	asParts bool   // as a Parameters resource
+	xml     bool   // in XML
+	wrong   string // what stands in place of the body; "" = the body
 }
 
 // set makes a draft the request at hand.
@@ -34,7 +36,7 @@ func (w *world) draft(kind kind, flow *passage, to *node, fields map[string]any)
 // unchanged is the draft as it was first.
 func (d *draft) unchanged() *draft {
 	c := *d
-	c.fields, c.twice, c.consent, c.fault = clone(d.base), map[string]bool{}, "", ""
+	c.fields, c.twice, c.consent, c.fault, c.wrong = clone(d.base), map[string]bool{}, "", "", ""
 	return &c
 }
 

@@ -48,6 +48,8 @@ var placeholders = map[string]string{
 	"{fault}":    `(` + strings.Join(slices.Sorted(maps.Keys(pageFaults)), "|") + `)`,
 	"{write}":    `(` + strings.Join(slices.Sorted(maps.Keys(writes)), "|") + `)`,
 	"{what}":     `(.+)`,
+	"{body}":     `(` + strings.Join(slices.Sorted(maps.Keys(wrongBodies)), "|") + `)`,
+	"{format}":   `(JSON|XML)`,
 }
 
 var quoted = regexp.MustCompile(`"\{[a-z ]+\}"`)
@@ -79,6 +81,8 @@ func topics() []struct {
 		{"verdicts", verdictSteps()},
 		{"jwt", jwtSteps()},
 		{"consent", consentSteps()},
+		{"formats", formatSteps()},
+		{"input", inputSteps()},
 		{"authorize", authorizeSteps()},
 		{"token", tokenSteps()},
 		{"sign-in", signInSteps()},

@@ -46,6 +46,7 @@ type call struct {
 	url    string
 	header http.Header
 	body   []byte
+	size   int64 // instead of body: so many bytes
 	flow   *passage
 }
 
@@ -94,10 +95,18 @@ func (w *world) attempt(ctx context.Context, c call) error {
 	return nil
 }
 
-// json is the body as a JSON object, nil if it is none.
+// json is the body as a JSON object, a resource in XML too; nil if it is none.
 func (a *answer) json() map[string]any {
+	body := a.Body
+	if strings.Contains(a.Header.Get("Content-Type"), "xml") {
+		o := a.resource()
+		if o == nil {
+			return nil
+		}
+		body = fhir.AppendJSON(nil, o)
+	}
 	var v map[string]any
-	if json.Unmarshal(a.Body, &v) != nil {
+	if json.Unmarshal(body, &v) != nil {
 		return nil
 	}
 	return v
@@ -105,7 +114,11 @@ func (a *answer) json() map[string]any {
 
 // resource is the body as a FHIR resource, nil if it is none.
 func (a *answer) resource() *fhir.Object {
-	o, err := fhir.ParseJSON(a.Body)
+	parse := fhir.ParseJSON
+	if strings.Contains(a.Header.Get("Content-Type"), "xml") {
+		parse = fhir.ParseXML
+	}
+	o, err := parse(a.Body)
 	if err != nil || o.Type() == "" {
 		return nil
 	}
@@ -198,20 +211,25 @@ func requestSteps() []step {
 
 // reads sends a GET.
 func (w *world) reads(ctx context.Context, caller, path, title string) error {
-	to, err := w.role(ctx, title)
+	c, err := w.readCall(ctx, caller, path, title)
 	if err != nil {
 		return err
+	}
+	return w.attempt(ctx, c)
+}
+
+// readCall is a GET below a role's FHIR base.
+func (w *world) readCall(ctx context.Context, caller, path, title string) (call, error) {
+	to, err := w.role(ctx, title)
+	if err != nil {
+		return call{}, err
 	}
 	bearer, flow, err := w.bearerOf(caller, to)
 	if err != nil {
-		return err
+		return call{}, err
 	}
 	target, err := w.expand(ctx, path)
-	if err != nil {
-		return err
-	}
-	c := call{kind: kindOf(path), from: caller, bearer: bearer, to: to, method: http.MethodGet, url: to.fhir + "/" + escape(target), flow: flow}
-	return w.attempt(ctx, c)
+	return call{kind: kindOf(path), from: caller, bearer: bearer, to: to, method: http.MethodGet, url: to.fhir + "/" + escape(target), flow: flow}, err
 }
 
 // posts sends JSON.

@@ -23,11 +23,17 @@ func (w *world) send(ctx context.Context, d *draft, caller string) error {
 		return w.browse(ctx, d, true)
 	case aConnect:
 		c, err = w.connectCall(ctx, d, caller)
+	case aQuestion:
+		c, err = w.questionDraftCall(ctx, d)
 	default:
 		err = fmt.Errorf("the request at hand can't be sent")
 	}
 	if err != nil {
 		return err
+	}
+	d.spoil(&c)
+	if c.size > 0 {
+		return w.pour(ctx, c)
 	}
 	return w.attempt(ctx, c)
 }
@@ -35,7 +41,7 @@ func (w *world) send(ctx context.Context, d *draft, caller string) error {
 // sender is who sends a draft unless a step says otherwise.
 func (d *draft) sender() string {
 	switch d.kind {
-	case aToken:
+	case aToken, aQuestion:
 		return "the application"
 	case aConnect:
 		// The person's app, also for another patient: a judge sends the

@@ -14,7 +14,7 @@ import (
 func verdictSteps() []step {
 	return []step{
 		{`it is granted`,
-			"The last answer is a good one, as the protocol shapes it for that request. Judges the request's own id (SRC-01, SRC-10, SRC-30, SRC-40, SRC-73, SRC-75, TGT-10, TGT-40, CAV-01).",
+			"The last answer is a good one, as the protocol shapes it for that request. Judges the request's own id (SRC-01, SRC-02, SRC-10, SRC-30, SRC-40, SRC-73, SRC-75, TGT-10, TGT-40, CAV-01).",
 			`Then it is granted`, (*world).granted},
 		{`it is refused`,
 			"The last answer is an error of the right status and the right body. Judges the scenario's first id.",
@@ -58,6 +58,9 @@ var excuses = map[string]judge.Row{
 func (w *world) inherent(c call) string {
 	switch c.kind {
 	case aConsent:
+		if c.isXML() {
+			return "SRC-02"
+		}
 		return "SRC-01"
 	case anAuthorize:
 		return "SRC-10"
@@ -172,7 +175,7 @@ func (w *world) refusedAs(a *answer, r refusal) error {
 		}
 	}
 	if !hasErrorIssue(body) {
-		if a.call.kind == aRead || a.call.kind == aWrite {
+		if (a.call.kind == aRead || a.call.kind == aWrite) && w.subject != "SRC-67" {
 			// What a refusal must look like is a requirement of its own.
 			w.warn(a, "SRC-67", "an OperationOutcome with an issue of severity error", a.is())
 		} else {

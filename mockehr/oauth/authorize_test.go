@@ -203,12 +203,15 @@ func TestAuthorizeForTheChosenPatient(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, refusal.Status)
 
 	ctx, consent := context.Background(), mustParse(t, goodConsent)
-	require.NoError(t, b.service.CheckConsent(ctx, consent, "example"))
-	require.Equal(t, "SRC-05", refusalOf(t, b.service.CheckConsent(ctx, consent, "other")).ID)
+	checked := func(signedIn string) error {
+		return b.store.View(ctx, func(tx *store.Tx) error { return b.service.CheckConsent(ctx, tx, consent, signedIn) })
+	}
+	require.NoError(t, checked("example"))
+	require.Equal(t, "SRC-05", refusalOf(t, checked("other")).ID)
 	consent.Child("patient").Set("reference", "Patient/nobody")
-	require.Equal(t, "SRC-04", refusalOf(t, b.service.CheckConsent(ctx, consent, "")).ID)
+	require.Equal(t, "SRC-04", refusalOf(t, checked("")).ID)
 	consent.Delete("patient")
-	require.Equal(t, "SRC-15", refusalOf(t, b.service.CheckConsent(ctx, consent, "")).ID)
+	require.Equal(t, "SRC-15", refusalOf(t, checked("")).ID)
 }
 
 func TestAuthorizeAsksTheCAVS(t *testing.T) {

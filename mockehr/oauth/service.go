@@ -97,14 +97,11 @@ func (s *Service) loose() bool { return s.opt.Checks.Dialect() == check.TestFHIR
 // 1.2): one without a patient (SRC-15), for a patient that is not here (SRC-04),
 // or for another than the one chosen at sign-in (SRC-05; signedIn "" = any). The
 // error is a *check.Refusal. The other faults of a Consent are refused at
-// $authorize, which asks these three again.
-func (s *Service) CheckConsent(ctx context.Context, o *fhir.Object, signedIn string) error {
+// $authorize, which asks these three again. tx is the one that is to write it,
+// so that it sees a patient that comes in the same Bundle.
+func (s *Service) CheckConsent(ctx context.Context, tx *store.Tx, o *fhir.Object, signedIn string) error {
 	c := readConsent(o, s.opt.Base)
-	var there bool
-	err := s.opt.Store.View(ctx, func(tx *store.Tx) (err error) {
-		there, err = patientThere(tx, c.Patient)
-		return err
-	})
+	there, err := patientThere(tx, c.Patient)
 	if err != nil {
 		return fmt.Errorf("the Consent's patient: %w", err)
 	}

@@ -38,6 +38,9 @@ type Request struct {
 	URL      string
 	Header   http.Header
 	Body     []byte
+	// Size is, in place of Body, that of a body of white space, which is made
+	// while it is sent and not kept.
+	Size int64
 }
 
 // Response is an answer, read to its end.
@@ -55,9 +58,16 @@ type Response struct {
 // Do sends a request and records the exchange, also one that got no answer.
 // Redirects are not followed. The client's transport decides how hosts are found.
 func (r *Record) Do(ctx context.Context, client *http.Client, q Request) (*Response, error) {
-	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(q.Body))
+	var body io.Reader = bytes.NewReader(q.Body)
+	if q.Size > 0 {
+		body = &blank{q.Size}
+	}
+	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, body)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", q.Method, q.URL, err)
+	}
+	if q.Size > 0 {
+		req.ContentLength = q.Size
 	}
 	for name, values := range q.Header {
 		req.Header[name] = values
@@ -85,6 +95,21 @@ func (r *Record) Do(ctx context.Context, client *http.Client, q Request) (*Respo
 	}
 	out.Number = r.keep(k)
 	return out, err
+}
+
+// blank is white space of a size.
+type blank struct{ left int64 }
+
+func (b *blank) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	n := int(min(int64(len(p)), b.left))
+	for i := range p[:n] {
+		p[i] = ' '
+	}
+	b.left -= int64(n)
+	return n, nil
 }
 
 // Add records an exchange that the harness did not send: what a mock's history
