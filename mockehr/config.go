@@ -1,6 +1,7 @@
 package mockehr
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/url"
@@ -24,11 +25,26 @@ type Config struct {
 	Dir string `json:"dir,omitempty"`
 	// Template is a database that a node without data starts from; "" = none.
 	Template string `json:"template,omitempty"`
+	// Hosts says where some hosts are dialed, "host:port" by "host:port"; the
+	// others as the system's resolver says.
+	Hosts map[string]string `json:"hosts,omitempty"`
+	// CA are certificates, PEM, that the node trusts beside the system's own.
+	CA string `json:"ca,omitempty"`
+	// TLS makes the EHR's listener one of TLS 1.2 or later (SEC-04); the root is
+	// an https URL then. nil = plain HTTP, or TLS ends in front of the node.
+	TLS *Certificate `json:"tls,omitempty"`
 	// Key is the node's signing key, PEM; "" = the one kept in Dir, else a new one.
 	Key      string           `json:"key,omitempty"`
 	Consumer string           `json:"consumer"` // bearer of the person's app (protocol 1.9)
 	Admin    string           `json:"admin"`    // bearer of the administrator (protocol 1.9)
 	Settings control.Settings `json:"settings"`
+}
+
+// Certificate is a certificate with its private key, both PEM; chains begin
+// with the node's own.
+type Certificate struct {
+	Cert string `json:"cert"`
+	Key  string `json:"key"`
 }
 
 // check says everything that is wrong with the configuration, by field.
@@ -44,6 +60,14 @@ func (c Config) check() error {
 		bad("root", "%q is no absolute http(s) URL", c.Root)
 	} else if strings.HasSuffix(c.Root, "/") || u.RawQuery != "" || u.Fragment != "" {
 		bad("root", "%q must end without slash, query and fragment", c.Root)
+	}
+	if c.TLS != nil {
+		if _, err := tls.X509KeyPair([]byte(c.TLS.Cert), []byte(c.TLS.Key)); err != nil {
+			bad("tls", "cert and key can't be used: %v; give both in PEM", err)
+		}
+		if !strings.HasPrefix(c.Root, "https:") {
+			bad("root", "%q is no https URL, but tls is given", c.Root)
+		}
 	}
 	if c.Listen == "" {
 		bad("listen", "missing; give an address such as 127.0.0.1:8080")

@@ -2,6 +2,8 @@ package mockehr
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,14 +15,24 @@ import (
 // here, so that the harness can cut the link to another node.
 type links struct {
 	dialer net.Dialer
+	hosts  map[string]string // where some "host:port" are dialed
+	roots  *x509.CertPool    // nil = the system's
 
 	mu   sync.Mutex
 	cut  map[string]bool        // "host:port" that can't be reached now
 	open map[*linkConn]struct{} // connections that a cut must end
 }
 
-func newLinks() *links {
-	return &links{dialer: net.Dialer{Timeout: 5 * time.Second}, cut: map[string]bool{}, open: map[*linkConn]struct{}{}}
+// newLinks are the links of a node of that configuration, which must be sound.
+func newLinks(cfg Config) *links {
+	l := &links{dialer: net.Dialer{Timeout: 5 * time.Second}, hosts: cfg.Hosts, cut: map[string]bool{}, open: map[*linkConn]struct{}{}}
+	if cfg.CA != "" {
+		if l.roots, _ = x509.SystemCertPool(); l.roots == nil { // some images have none
+			l.roots = x509.NewCertPool()
+		}
+		l.roots.AppendCertsFromPEM([]byte(cfg.CA))
+	}
+	return l
 }
 
 // linkConn is a connection that ends when its link is cut.
@@ -41,7 +53,11 @@ func (l *links) dial(ctx context.Context, network, address string) (net.Conn, er
 	if l.isCut(address) {
 		return nil, fmt.Errorf("dial %s: the link is cut", address)
 	}
-	conn, err := l.dialer.DialContext(ctx, network, address)
+	place := address
+	if at, known := l.hosts[address]; known {
+		place = at
+	}
+	conn, err := l.dialer.DialContext(ctx, network, place)
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +102,7 @@ func (l *links) set(addresses []string) {
 func (l *links) transport() *http.Transport {
 	return &http.Transport{
 		DialContext:           l.dial,
+		TLSClientConfig:       &tls.Config{RootCAs: l.roots, MinVersion: tls.VersionTLS12},
 		MaxIdleConnsPerHost:   8,
 		IdleConnTimeout:       30 * time.Second,
 		TLSHandshakeTimeout:   5 * time.Second,

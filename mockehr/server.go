@@ -6,6 +6,7 @@ package mockehr
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,7 +56,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{cfg: cfg, log: log.With("node", cfg.Name), clock: clock.New(), checks: check.New(""), links: newLinks()}
+	s := &Server{cfg: cfg, log: log.With("node", cfg.Name), clock: clock.New(), checks: check.New(""), links: newLinks(cfg)}
 	s.out = s.links.transport()
 	s.script = script.New(script.Options{Checks: s.checks, Clock: s.clock, Root: cfg.Root})
 	s.client = &http.Client{Transport: s.script.Transport(s.out)}
@@ -173,21 +174,28 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Start opens the listeners and lets the copier go on with what the store holds.
 func (s *Server) Start(ctx context.Context) error {
-	if err := s.listen(s.cfg.Listen, s.Handler()); err != nil {
+	if err := s.listen(s.cfg.Listen, s.Handler(), s.cfg.TLS); err != nil {
 		return fmt.Errorf("the EHR's listener: %w", err)
 	}
 	if s.cfg.Control != "" {
-		if err := s.listen(s.cfg.Control, s.controlHandler()); err != nil {
+		if err := s.listen(s.cfg.Control, s.controlHandler(), nil); err != nil {
 			return fmt.Errorf("the control listener: %w", err)
 		}
 	}
 	return s.exchange.Start(ctx)
 }
 
-func (s *Server) listen(address string, handler http.Handler) error {
+func (s *Server) listen(address string, handler http.Handler, cert *Certificate) error {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
+	}
+	if cert != nil {
+		pair, err := tls.X509KeyPair([]byte(cert.Cert), []byte(cert.Key))
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12})
 	}
 	server := &http.Server{
 		Handler:           handler,

@@ -169,6 +169,8 @@ type Run struct {
 	Summary        []Group       `json:"summary"`
 	Requirements   []Requirement `json:"requirements"`
 	Scenarios      []Scenario    `json:"scenarios"`
+	// Notes say what the config leaves unjudged, and what the run could not take away again.
+	Notes []string `json:"notes,omitempty"`
 	// StaleWaivers are ids whose waiver is over or was not needed.
 	StaleWaivers []string `json:"staleWaivers,omitempty"`
 }

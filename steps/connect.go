@@ -30,9 +30,12 @@ func connectSteps() []step {
 		{`{who} has connected {role} to {role}`,
 			"JWT, Consent, authorization and $connect, from the target to the source. Judges TGT-01, SRC-01, SRC-10 and TGT-10.",
 			`Given the person has connected the target EHR to the source EHR`, (*world).hasConnected},
-		{`{who} has connected {role} to {role} for {duration}`,
-			"The same with an authorization, and expires_in, of that length.",
-			`Given the person has connected the target EHR to the source EHR for 2 hours`, (*world).hasConnectedFor},
+		{`{who} has connected {role} to {role} for {int} update(s)`,
+			"The same, as long as that many updates take, and a half.",
+			`Given the person has connected the target EHR to the source EHR for 2 updates`, (*world).hasConnectedForUpdates},
+		{`its JWT has expired meanwhile`,
+			"Lets a day pass; for an outside target the config's expired JWT is taken. Judges TGT-17.",
+			`When its JWT has expired meanwhile`, (*world).jwtExpires},
 		{`{who} moves their record from {role} to {role}`,
 			"The whole flow from $jwt to an accepted $connect. Judges TGT-01, SRC-01, SRC-10 and TGT-10.",
 			`When the person moves their record from the source EHR to the target EHR`, (*world).moves},
@@ -57,6 +60,9 @@ func (w *world) targetFlow(ctx context.Context, who, from, to string) (*passage,
 	target, err := w.role(ctx, to)
 	if err != nil {
 		return nil, err
+	}
+	if source.outside != nil && !strings.HasPrefix(source.name, "source") {
+		return nil, w.beyond(source.title() + " is an outside system, and not judged as a source")
 	}
 	id, caller := w.patientOf(who)
 	if who == "the copy" {
@@ -151,13 +157,33 @@ func (w *world) hasConnected(ctx context.Context, who, target, source string) er
 	return w.moves(ctx, who, source, target)
 }
 
-func (w *world) hasConnectedFor(ctx context.Context, who, target, source, duration string) error {
-	d, err := parseDuration(duration)
+func (w *world) hasConnectedForUpdates(ctx context.Context, who, target, source, n string) error {
+	if !w.ours() && w.env.UpdateEvery == 0 {
+		return w.unjudged("the config does not say how often the target EHR asks for what is new (target.update.every)")
+	}
+	every := w.env.updateEvery()
+	w.lasts = length{int((time.Duration(number(n))*every+every/2)/time.Second) + 1, "s"}
+	return w.moves(ctx, who, source, target)
+}
+
+func (w *world) jwtExpires(ctx context.Context) error {
+	d, err := w.atHand()
 	if err != nil {
 		return err
 	}
-	w.lasts = length{int(d / time.Second), "s"}
-	return w.moves(ctx, who, source, target)
+	if d.to.outside == nil {
+		return w.pass(ctx, 25*time.Hour)
+	}
+	if d.to.outside.Expired == nil {
+		return w.beyond("an outside target's JWT lives for a day, and the config gives no expired one (target.expired-jwt)")
+	}
+	packed, err := d.to.outside.Expired(ctx, "")
+	if err != nil {
+		return fmt.Errorf("target.expired-jwt: %w", err)
+	}
+	w.rec.Secret("jwt", packed)
+	d.fields["jwt"] = packed
+	return nil
 }
 
 func (w *world) connectCall(ctx context.Context, d *draft, caller string) (call, error) {

@@ -43,8 +43,8 @@ func consentSteps() []step {
 	}
 }
 
-// consent is a Consent as protocol 1.2 shapes it.
-func consent(patient, scopes string) map[string]any {
+// Consent is a Consent as protocol 1.2 shapes it, for a patient's id and scopes.
+func Consent(patient, scopes string) map[string]any {
 	var class []any
 	for _, s := range strings.Fields(scopes) {
 		class = append(class, map[string]any{"system": "http://smarthealthit.org/fhir/scopes", "code": s})
@@ -65,7 +65,7 @@ func (w *world) consentFor(ctx context.Context, who, scopes string) error {
 	}
 	id, caller := w.patientOf(who)
 	f.patient, f.caller, f.scopes, f.lasts = id, caller, scopes, w.lasts
-	w.draft(aConsent, f, f.source, consent(id, scopes))
+	w.draft(aConsent, f, f.source, Consent(id, scopes))
 	return nil
 }
 
@@ -84,7 +84,7 @@ func (w *world) hasGivenConsent(ctx context.Context, title, scopes string) error
 // giveConsent creates the passage's Consent; it must succeed.
 func (w *world) giveConsent(ctx context.Context, f *passage) error {
 	w.flow = f
-	d := &draft{kind: aConsent, flow: f, to: f.source, fields: consent(f.patient, f.scopes)}
+	d := &draft{kind: aConsent, flow: f, to: f.source, fields: Consent(f.patient, f.scopes)}
 	if err := w.send(ctx, d, f.caller); err != nil {
 		return err
 	}

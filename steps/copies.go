@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"example.org/ccde/mockehr/control"
 	"example.org/ccde/mockehr/fhir"
@@ -185,8 +186,20 @@ func (w *world) saysWhatWentWrong(ctx context.Context) error {
 	if w.flow.connection == "" {
 		return nil // it does not tell how copying goes (TGT-40)
 	}
-	if err := w.asksStatus(ctx); err != nil {
-		return err
+	// A round that has just begun may have taken the last one's message away.
+	within, cancel := context.WithTimeout(ctx, w.env.Timeouts.request())
+	defer cancel()
+	for {
+		if err := w.asksStatus(ctx); err != nil {
+			return err
+		}
+		if w.ours() || w.last.Status != http.StatusOK || textParameter(w.last.json(), "message") != "" || within.Err() != nil {
+			break
+		}
+		select {
+		case <-within.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 	if a := w.last; a.Status == http.StatusOK && textParameter(a.json(), "message") == "" {
 		return w.fail(a, w.subject, "a message that says what went wrong", a.is())
@@ -233,7 +246,7 @@ func (w *world) recordNews(ctx context.Context, who, title string) error {
 		return err
 	}
 	if n.control == nil {
-		return w.unjudged(n.title() + " is an outside system; nothing is recorded there")
+		return w.beyond(n.title() + " is an outside system; nothing is recorded there")
 	}
 	id, _ := w.patientOf(who)
 	value := randomText(8)

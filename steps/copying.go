@@ -19,6 +19,10 @@ func copyingSteps() []step {
 			`When the copying comes to rest`, (*world).comesToRest},
 		{`the next update is over`, "Lets the time between two updates pass, and waits.",
 			`And the next update is over`, (*world).nextUpdate},
+		{`the connection's time is over`, "Lets the rest of expires_in pass.",
+			`When the connection's time is over`, (*world).connectionOver},
+		{`{role} has had time to ask for "{path}" {int} times`, "Waits for that many requests: with mocks alone for ten minutes of their time.",
+			`And the target EHR has had time to ask for "/r3/Condition" 4 times`, (*world).hasAskedTimes},
 		{`{role} has asked for "{path}"`, "Waits until the source EHR received such a request.",
 			`And the target EHR has asked for "/r3/Procedure"`, (*world).hasAskedFor},
 		{`it asked {role} for an access token, in the right form`, "POST, form, grant_type and scope as protocol 1.4 says, at the source's own token endpoint. Judges TGT-20.",
@@ -84,17 +88,28 @@ func (w *world) rest(ctx context.Context, f *passage) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.env.Timeouts.copy())
 	defer cancel()
-	const quiet = 3 * time.Second
+	quiet := 3 * time.Second
+	if f.connection == "" {
+		quiet = 500 * time.Millisecond // nothing was accepted, so that nothing should come
+	}
 	seenLast, since := -1, time.Now()
-	tick := time.NewTicker(250 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		all, err := w.received(ctx, f.source)
-		if err != nil {
-			return err
+		over, known := w.copyOver(ctx, f)
+		if over {
+			return nil
 		}
-		if len(all) != seenLast {
-			seenLast, since = len(all), time.Now()
+		if known {
+			since = time.Now() // it says that it is copying
+		} else if f.source.control != nil {
+			all, err := w.received(ctx, f.source)
+			if err != nil {
+				return err
+			}
+			if len(all) != seenLast {
+				seenLast, since = len(all), time.Now()
+			}
 		}
 		if time.Since(since) > quiet {
 			return nil
@@ -107,8 +122,75 @@ func (w *world) rest(ctx context.Context, f *passage) error {
 	}
 }
 
+// copyOver asks a target's own status whether it is copying; known says that
+// it tells.
+func (w *world) copyOver(ctx context.Context, f *passage) (over, known bool) {
+	if f.connection == "" {
+		return false, false
+	}
+	if f.target.control != nil {
+		_, err := f.target.control.Idle(ctx)
+		return err == nil, err == nil
+	}
+	status, bearer := "", f.target.consumer
+	if a, err := w.status(ctx, f, bearer); err == nil {
+		status = textParameter(a.json(), "status")
+	}
+	switch status {
+	case "waiting", "stopped", "expired", "failed":
+		return true, true
+	}
+	return false, status != ""
+}
+
 func (w *world) nextUpdate(ctx context.Context) error {
+	if !w.ours() && w.env.UpdateEvery == 0 {
+		return w.unjudged("the config does not say how often the target EHR asks for what is new (target.update.every)")
+	}
 	return w.pass(ctx, w.env.updateEvery()+time.Second)
+}
+
+// connectionOver lets the rest of the authorization's time pass.
+func (w *world) connectionOver(ctx context.Context) error {
+	f := w.flow
+	if f == nil || f.target == nil {
+		return fmt.Errorf("no target EHR is connected")
+	}
+	now, err := w.now(ctx, f.source)
+	if err != nil {
+		return err
+	}
+	return w.pass(ctx, max(f.before.Add(f.lasts.atMost()).Sub(now), 0)+2*time.Second)
+}
+
+// hasAskedTimes waits until the source has heard a request so often, for ten
+// minutes of the mocks' time, or as long as a copy may take.
+func (w *world) hasAskedTimes(ctx context.Context, _, path, times string) error {
+	if w.ours() {
+		return w.pass(ctx, 10*time.Minute)
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.env.Timeouts.copy())
+	defer cancel()
+	for {
+		all, err := w.received(ctx, w.flow.source)
+		if err != nil {
+			return err
+		}
+		asked := 0
+		for _, e := range all {
+			if e.matches(path) {
+				asked++
+			}
+		}
+		if asked >= number(times) {
+			return w.rest(ctx, w.flow)
+		}
+		select {
+		case <-ctx.Done():
+			return nil // what follows judges what is there by now
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func (w *world) hasAskedFor(ctx context.Context, _, path string) error {

@@ -252,6 +252,19 @@ func (w *world) partsByTime(ctx context.Context, query, title string) error {
 			w.news["parted"] = parted{instant, newer, w.last}
 			return nil
 		}
+		if n.outside != nil && len(all) > 0 {
+			// All came at once, and nothing is written there: then all is older than a later instant.
+			latest := updated(slices.MaxFunc(all, func(a, b *fhir.Object) int { return updated(a).Compare(updated(b)) }))
+			if latest.IsZero() {
+				break
+			}
+			c.url += "&_lastUpdated=gt" + url.QueryEscape(latest.Add(time.Second).UTC().Format("2006-01-02T15:04:05.000Z"))
+			if err := w.attempt(ctx, c); err != nil {
+				return err
+			}
+			w.news["parted"] = parted{latest.Add(time.Second), nil, w.last}
+			return nil
+		}
 		if try > 0 || len(all) < 2 || n.control == nil || !w.ours() {
 			break
 		}

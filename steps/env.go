@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"net/http"
+	"sync"
 	"time"
 
 	"example.org/ccde/mockehr/cluster"
@@ -28,6 +30,8 @@ type Env struct {
 	// the key set that mocks and outside systems must trust for it.
 	HarnessKey *rsa.PrivateKey
 	HarnessISS string
+	// KeySet is the URL of that key set; "" where nobody can fetch it.
+	KeySet string
 	// Levels gives the level of each requirement's id.
 	Levels map[string]string
 	// Masker is the run's; Register tells it the standing secrets.
@@ -43,6 +47,23 @@ type Env struct {
 	// Roles are the outside systems, by role: source, target, cavs. A role that
 	// is not there is played by a mock.
 	Roles map[string]Role
+	// Judges says whether a requirement is judged in this run; nil = all are.
+	Judges func(id string) bool
+	// Transport reaches outside systems, and mocks by their URL; nil = the
+	// cluster's, or Go's own.
+	Transport http.RoundTripper
+	// CutDoor keeps outside systems from a mock (by its cluster and name), or
+	// lets them in again; nil where mocks have no front door.
+	CutDoor func(c *cluster.Cluster, name string, cut bool) error
+	// Elsewhere is a mock's URL at another origin than all mocks at the front door
+	// have in common; nil where each has its own.
+	Elsewhere func(url string) string
+	// Note is told what a run could not clean up at an outside system; nil = nobody.
+	Note func(text string)
+
+	// spent are the secrets of scenarios that are over: an outside system that
+	// still uses one does so for them.
+	spent sync.Map
 }
 
 // Timeouts bound what is waited for in real time; 0 takes the default.
@@ -57,6 +78,11 @@ type Need struct {
 	Process []string // nodes that will be killed
 }
 
+// Secret gives a secret of an outside system's config. refused is the one that
+// was refused, "" for the one at hand: a secret that a command gives is made
+// anew then. nil: the config gives none.
+type Secret func(ctx context.Context, refused string) (string, error)
+
 // Role is an outside system: where it is and what it takes to be let in. Nobody
 // controls it, so its clock is the real one and its misdeeds are its own.
 type Role struct {
@@ -64,9 +90,33 @@ type Role struct {
 	Token    string // the token endpoint; "" = as its metadata says
 	CAVS     string // the URL of its /cavs
 	Keys     string // the key set of its JWTs; "" = as they lead to it
-	Consumer string // the bearer of the person's app
-	Admin    string // the administrator's bearer
-	Readback string // the bearer that reads copies; "" = Admin
+	Consumer Secret // the bearer of the person's app
+	Admin    Secret // the administrator's bearer; at a CAVS, the registry's
+	Readback Secret // the bearer that reads copies; nil = Admin
+	// Registry is the FHIR base of a CAVS's registry; "" = FHIR.
+	Registry string
+	// AsksCAVS says whom a source asks at $authorize: ours, theirs, none, or ""
+	// where the config does not say.
+	AsksCAVS string
+	// Trusts says that it takes JWTs that the harness's keys signed. Where it
+	// doesn't, JWT makes one for an application.
+	Trusts bool
+	JWT    func(ctx context.Context, application string) (string, error)
+	// Known are JWTs that a CAVS knows, by the status that it gives them:
+	// approved, unsuitable, unknown.
+	Known map[string]Secret
+	// Expired is a JWT that this target issued and that is over (TGT-17).
+	Expired Secret
+	// Process starts and kills it; nil where nobody can.
+	Process Process
+	// Loaded says that it holds the fixture patients to the letter.
+	Loaded bool
+}
+
+// Process is an outside system that the harness started.
+type Process interface {
+	Kill(ctx context.Context) error  // its whole process group, by SIGKILL
+	Start(ctx context.Context) error // starts it again, and waits until it answers
 }
 
 func (e *Env) patient() string      { return orElse(e.Patient, "example") }
@@ -85,15 +135,19 @@ func orElse[T comparable](v, def T) T {
 	return v
 }
 
+// keyID is the kid of the harness's JWTs.
+func (e *Env) keyID() string { return KeyID(&e.HarnessKey.PublicKey, e.KeySet) }
+
 // KeyID is the kid of the harness's key: the same for the same key (RFC 7638).
-func KeyID(pub *rsa.PublicKey) string {
+// set is the URL of the key set; "" where there is none to be fetched.
+func KeyID(pub *rsa.PublicKey, set string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, `{"e":"%s","kty":"RSA","n":"%s"}`, exponent(pub), modulus(pub)))
-	return "https://harness.ccde.example/jwks.json#" + base64.RawURLEncoding.EncodeToString(sum[:])
+	return orElse(set, "https://harness.ccde.example/jwks.json") + "#" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// JWKS is the JWK Set by which others verify what the harness signs.
-func JWKS(pub *rsa.PublicKey) json.RawMessage {
-	return fmt.Appendf(nil, `{"keys":[%s]}`, jwk(pub, KeyID(pub)))
+// JWKS is the JWK Set by which others verify what the harness signs; set is its URL.
+func JWKS(pub *rsa.PublicKey, set string) json.RawMessage {
+	return fmt.Appendf(nil, `{"keys":[%s]}`, jwk(pub, KeyID(pub, set)))
 }
 
 func jwk(pub *rsa.PublicKey, kid string) json.RawMessage {

@@ -153,11 +153,19 @@ func (w *world) nextElsewhere(ctx context.Context, title, path, elsewhere string
 	if err != nil {
 		return err
 	}
-	a, err := w.bundleOf(ctx, n, path, other.fhir+"/"+typeIn(path)+"?page=2")
+	a, err := w.bundleOf(ctx, n, path, w.elsewhere(other)+"/"+typeIn(path)+"?page=2")
 	if err != nil {
 		return err
 	}
 	return w.answersWith(ctx, title, path, 0, a)
+}
+
+// elsewhere is a mock's FHIR base at an origin that is not the others'.
+func (w *world) elsewhere(n *node) string {
+	if w.env.Elsewhere != nil {
+		return w.env.Elsewhere(n.fhir)
+	}
+	return n.fhir
 }
 
 func (w *world) redirects(ctx context.Context, title, path, elsewhere string) error {
@@ -166,7 +174,7 @@ func (w *world) redirects(ctx context.Context, title, path, elsewhere string) er
 		return err
 	}
 	return w.answersWith(ctx, title, path, 0, control.Answer{Status: http.StatusTemporaryRedirect,
-		Headers: map[string]string{"Location": strings.TrimSuffix(other.fhir, "/r3") + path}})
+		Headers: map[string]string{"Location": strings.TrimSuffix(w.elsewhere(other), "/r3") + path}})
 }
 
 // otherToken changes the one value of the CapabilityStatement that names the
@@ -213,41 +221,64 @@ func tokenPath(m map[string]any) string {
 	return ""
 }
 
-// pair are two nodes whose link is cut or mended.
-func (w *world) pair(ctx context.Context, a, b string, do func(context.Context, string, string) error) error {
-	x, err := w.controlled(ctx, a)
+// link cuts or mends the link between two EHRs. An outside system is kept from
+// the mock at the front door.
+func (w *world) link(ctx context.Context, a, b string, cut bool) error {
+	x, err := w.role(ctx, a)
 	if err != nil {
 		return err
 	}
-	y, err := w.controlled(ctx, b)
+	y, err := w.role(ctx, b)
 	if err != nil {
 		return err
 	}
-	return do(ctx, x.name, y.name)
+	if y.control == nil {
+		x, y = y, x
+	}
+	switch {
+	case x.control != nil && cut:
+		return w.cluster.Cut(ctx, x.name, y.name)
+	case x.control != nil:
+		return w.cluster.Mend(ctx, x.name, y.name)
+	case y.control != nil && w.env.CutDoor != nil:
+		return w.env.CutDoor(w.cluster, y.name, cut)
+	}
+	return w.beyond("the link between " + x.title() + " and " + y.title() + " is not the harness's to cut")
 }
 
-func (w *world) cut(ctx context.Context, a, b string) error {
-	return w.pair(ctx, a, b, func(ctx context.Context, x, y string) error { return w.cluster.Cut(ctx, x, y) })
-}
+func (w *world) cut(ctx context.Context, a, b string) error { return w.link(ctx, a, b, true) }
 
-func (w *world) mend(ctx context.Context, a, b string) error {
-	return w.pair(ctx, a, b, func(ctx context.Context, x, y string) error { return w.cluster.Mend(ctx, x, y) })
+func (w *world) mend(ctx context.Context, a, b string) error { return w.link(ctx, a, b, false) }
+
+// process is what kills and starts an EHR.
+func (w *world) process(ctx context.Context, title string) (kill, start func(context.Context) error, err error) {
+	n, err := w.role(ctx, title)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case n.control != nil:
+		return func(ctx context.Context) error { return w.cluster.Kill(ctx, n.name) },
+			func(ctx context.Context) error { return w.cluster.Restart(ctx, n.name) }, nil
+	case n.outside != nil && n.outside.Process != nil:
+		return n.outside.Process.Kill, n.outside.Process.Start, nil
+	}
+	return nil, nil, w.beyond("the harness did not start " + n.title() + ", so it can't kill it (command.start)")
 }
 
 func (w *world) kill(ctx context.Context, title string) error {
-	n, err := w.controlled(ctx, title)
+	kill, _, err := w.process(ctx, title)
 	if err != nil {
 		return err
 	}
-	return w.cluster.Kill(ctx, n.name)
+	return kill(ctx)
 }
 
 func (w *world) restart(ctx context.Context, title string) error {
-	n, err := w.controlled(ctx, title)
+	_, start, err := w.process(ctx, title)
 	if err != nil {
 		return err
 	}
-	return w.cluster.Restart(ctx, n.name)
+	return start(ctx)
 }
 
 func (w *world) newKey(ctx context.Context, title string) error {

@@ -23,12 +23,39 @@ type seen struct {
 
 // received is all that others than the harness asked of a node.
 func (w *world) received(ctx context.Context, n *node) ([]seen, error) {
+	if n.outside != nil {
+		return w.askedOutside(ctx, n)
+	}
 	return w.history(ctx, n, control.Received)
+}
+
+// askedOutside is what mocks asked of an outside system, as they saw it themselves.
+func (w *world) askedOutside(ctx context.Context, n *node) ([]seen, error) {
+	var out []seen
+	for _, mock := range w.nodes {
+		if mock.control == nil {
+			continue
+		}
+		all, err := w.history(ctx, mock, control.Sent)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range all {
+			if w.nameOf(e.URL) == n.name || strings.HasPrefix(e.URL, n.token) && n.token != "" {
+				out = append(out, seen{e.Exchange, n})
+			}
+		}
+	}
+	if out == nil && w.cluster == nil {
+		return nil, w.beyond(n.title() + " is an outside system; nobody sees what it receives")
+	}
+	slices.SortStableFunc(out, func(a, b seen) int { return a.Real.Compare(b.Real) })
+	return out, nil
 }
 
 func (w *world) history(ctx context.Context, n *node, side string) ([]seen, error) {
 	if n.control == nil {
-		return nil, w.unjudged(n.title() + " is an outside system; nobody sees what it receives")
+		return nil, w.beyond(n.title() + " is an outside system; nobody sees what it receives")
 	}
 	all, err := n.control.History(ctx, 0)
 	if err != nil {
@@ -36,11 +63,21 @@ func (w *world) history(ctx context.Context, n *node, side string) ([]seen, erro
 	}
 	var out []seen
 	for _, e := range all {
-		if e.Side == side && !slices.Contains(header(e.RequestHeader, "User-Agent"), judge.UserAgent) {
-			out = append(out, seen{e, n})
+		if one := (seen{e, n}); e.Side == side && !slices.Contains(header(e.RequestHeader, "User-Agent"), judge.UserAgent) && !w.ofThePast(one) {
+			out = append(out, one)
 		}
 	}
 	return out, nil
+}
+
+// ofThePast says that an outside system asks for the sake of a scenario that is over.
+func (w *world) ofThePast(e seen) bool {
+	for _, secret := range []string{e.bearer(), e.form().Get("scope")} {
+		if _, spent := w.env.spent.Load(secret); spent && secret != "" {
+			return true
+		}
+	}
+	return false
 }
 
 func header(h control.Header, name string) []string {

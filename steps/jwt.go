@@ -21,6 +21,25 @@ import (
 // ownJWT is a good JWT of an application that the harness plays, by the clock of
 // the node that it is for.
 func (w *world) ownJWT(ctx context.Context, app string, to *node) (string, error) {
+	if r := to.outside; r != nil && !r.Trusts {
+		if unknown := r.Known["unknown"]; unknown != nil {
+			packed, err := unknown(ctx, "")
+			if err != nil {
+				return "", fmt.Errorf("cavs.known.unknown: %w", err)
+			}
+			w.rec.Secret("jwt", packed)
+			return packed, nil
+		}
+		if r.JWT == nil {
+			return "", w.unjudged(fmt.Sprintf("%s does not trust the harness's keys (trusts-our-keys), and no jwt command gives JWTs that it does", to.title()))
+		}
+		packed, err := r.JWT(ctx, app)
+		if err != nil {
+			return "", fmt.Errorf("the jwt command for %s: %w", to.title(), err)
+		}
+		w.rec.Secret("jwt", packed)
+		return packed, nil
+	}
 	if w.env.HarnessKey == nil {
 		return "", w.unjudged("the harness has no key of its own")
 	}
@@ -29,7 +48,7 @@ func (w *world) ownJWT(ctx context.Context, app string, to *node) (string, error
 		return "", err
 	}
 	claims := jwt.MapClaims{"iss": w.env.HarnessISS, "sub": app, "iat": now.Unix(), "exp": now.Add(23 * time.Hour).Unix(), "jti": randomText(8)}
-	return signed(claims, w.env.HarnessKey, map[string]any{"kid": KeyID(&w.env.HarnessKey.PublicKey)})
+	return signed(claims, w.env.HarnessKey, map[string]any{"kid": w.env.keyID()})
 }
 
 func signed(claims jwt.MapClaims, key *rsa.PrivateKey, header map[string]any) (string, error) {
@@ -184,7 +203,7 @@ func (w *world) resigned(good string, change func(jwt.MapClaims)) (string, error
 		return "", err
 	}
 	change(claims)
-	return signed(claims, w.env.HarnessKey, map[string]any{"kid": KeyID(&w.env.HarnessKey.PublicKey)})
+	return signed(claims, w.env.HarnessKey, map[string]any{"kid": w.env.keyID()})
 }
 
 // strangers is a JWT's claims, signed with a key that nobody trusts.

@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -17,9 +18,31 @@ import (
 func (w *world) keysOf(ctx context.Context, a *answer, header map[string]any) (keys []any, tried []string, err error) {
 	n := a.call.to
 	kid, _ := header["kid"].(string)
-	base, err := url.Parse(n.fhir)
+	if strings.HasPrefix(kid, "/") {
+		if err := w.form(a, "TGT-06", judge.JWTKeyID, false, "kid as an absolute URL, or as the key set of jwks_uri has it", kid); err != nil {
+			return nil, nil, err
+		}
+	}
+	places, err := w.keyPlaces(ctx, n, kid)
 	if err != nil {
 		return nil, nil, err
+	}
+	for _, place := range places {
+		found, err := w.fetchKeys(ctx, a, n, place, kid)
+		tried = append(tried, place)
+		if err != nil {
+			return nil, tried, err
+		}
+		keys = append(keys, found...)
+	}
+	return keys, tried, nil
+}
+
+// keyPlaces are the places where a kid may lead to, in the order of protocol 1.1.
+func (w *world) keyPlaces(ctx context.Context, n *node, kid string) ([]string, error) {
+	base, err := url.Parse(n.fhir)
+	if err != nil {
+		return nil, err
 	}
 	var places []string
 	if n.keys != "" {
@@ -31,9 +54,6 @@ func (w *world) keysOf(ctx context.Context, a *answer, header map[string]any) (k
 			u.Fragment = ""
 			places = append(places, u.String())
 		case strings.HasPrefix(kid, "/"):
-			if err := w.form(a, "TGT-06", judge.JWTKeyID, false, "kid as an absolute URL, or as the key set of jwks_uri has it", kid); err != nil {
-				return nil, nil, err
-			}
 			places = append(places, base.Scheme+"://"+base.Host+kid)
 			if endpoint, err := w.tokenEndpoint(ctx, n); err == nil {
 				if beside, _, ok := cutLast(endpoint, "/"); ok {
@@ -45,15 +65,27 @@ func (w *world) keysOf(ctx context.Context, a *answer, header map[string]any) (k
 	if configured := w.jwksURI(ctx, n); configured != "" {
 		places = append(places, configured)
 	}
-	for _, place := range places {
-		found, err := w.fetchKeys(ctx, a, n, place, kid)
-		tried = append(tried, place)
-		if err != nil {
-			return nil, tried, err
-		}
-		keys = append(keys, found...)
+	return places, nil
+}
+
+// KeySets are the places where a target's keys may be, by its config, by the
+// kid of a JWT that it gives out, and by what it publishes (protocol 1.1): what
+// a mock that plays the source must trust. source is the FHIR base that the JWT
+// is asked for.
+func KeySets(ctx context.Context, client *http.Client, r Role, source string) ([]string, error) {
+	w := &world{env: &Env{}, rec: judge.NewRecord(judge.Options{}), http: client, nodes: map[string]*node{}, news: map[string]any{}}
+	n := &node{name: "target", fhir: strings.TrimRight(r.FHIR, "/"), token: r.Token, keys: r.Keys, outside: &r}
+	w.nodes["target"] = n
+	a, err := w.ask(ctx, call{kind: aJWT, from: "the person", to: n, method: http.MethodGet, url: n.fhir + "/$jwt?source=" + url.QueryEscape(source)})
+	if err != nil {
+		return nil, err
 	}
-	return keys, tried, nil
+	_, header, err := unpacked(strings.TrimSpace(string(a.Body)))
+	if err != nil {
+		return nil, fmt.Errorf("$jwt answered %s", a.is())
+	}
+	kid, _ := header["kid"].(string)
+	return w.keyPlaces(ctx, n, kid)
 }
 
 // jwksURI is what .well-known/smart-configuration says, "" if nothing.

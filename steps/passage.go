@@ -67,13 +67,13 @@ func (l length) quantity() map[string]any {
 // applicationFlow is the passage of an application that the harness plays; it
 // starts one if there is none, and makes it the one at hand.
 func (w *world) applicationFlow(ctx context.Context, app string) (*passage, error) {
-	if f := w.flows[app]; f != nil {
-		w.flow = f
-		return f, nil
-	}
 	source, err := w.role(ctx, "the source EHR")
 	if err != nil {
 		return nil, err
+	}
+	if f := w.flows[app]; f != nil {
+		f.source, w.flow = orElse(f.source, source), f
+		return f, nil
 	}
 	name := "ccde-application"
 	if app == "another application" {

@@ -112,8 +112,12 @@ func (w *world) findCopy(ctx context.Context, f *passage) error {
 	if f.target.readback == "" {
 		return w.unjudged("no bearer reads copies at " + f.target.title())
 	}
-	all, err := w.search(ctx, f.target, "the administrator", f.target.readback,
-		"Patient?identifier="+url.QueryEscape(runIdentifier+"|"+f.identifier))
+	query := "Patient?identifier=" + url.QueryEscape(runIdentifier+"|"+f.identifier)
+	if f.identifier == "" && f.target.control != nil {
+		// An outside source's patient is as it is; our mocks tag what they copy.
+		query = "Patient?_tag=" + url.QueryEscape("urn:ccde:origin|"+f.source.fhir+"/Patient/"+f.patient)
+	}
+	all, err := w.search(ctx, f.target, "the administrator", f.target.readback, query)
 	if err != nil {
 		return err
 	}

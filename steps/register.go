@@ -83,6 +83,7 @@ func topics() []struct {
 		{"consent", consentSteps()},
 		{"formats", formatSteps()},
 		{"input", inputSteps()},
+		{"tls", tlsSteps()},
 		{"authorize", authorizeSteps()},
 		{"token", tokenSteps()},
 		{"sign-in", signInSteps()},
@@ -116,11 +117,6 @@ func Register(sc *godog.ScenarioContext, env *Env) {
 	env.Masker = orElse(env.Masker, judge.NewMasker())
 	env.Masker.Standing("bearer", env.Consumer)
 	env.Masker.Standing("bearer", env.Admin)
-	for _, r := range env.Roles {
-		for _, bearer := range []string{r.Consumer, r.Admin, r.Readback} {
-			env.Masker.Standing("bearer", bearer)
-		}
-	}
 	sc.Before(func(ctx context.Context, s *godog.Scenario) (context.Context, error) {
 		return begin(ctx, env, s)
 	})

@@ -21,6 +21,22 @@ type registration struct {
 	device string // the Device's id
 	jwt    string
 	all    []*endorsed
+	known  *passage // of an application that the CAVS knew before; nil: the scenario registered it
+}
+
+// takeKnown makes a JWT of which the CAVS says that status the application's.
+func (w *world) takeKnown(ctx context.Context, r *registration, status string) error {
+	from := r.at.outside.Known[status]
+	if from == nil {
+		return w.unjudged(fmt.Sprintf("the config says neither where the registry is edited (cavs.registry) nor a JWT that is %s (cavs.known.%s)", status, status))
+	}
+	packed, err := from(ctx, "")
+	if err != nil {
+		return fmt.Errorf("cavs.known.%s: %w", status, err)
+	}
+	w.rec.Secret("jwt", packed)
+	r.jwt, r.known.jwt = packed, packed
+	return nil
 }
 
 // endorsed is one endorsement of a registration.
@@ -44,12 +60,15 @@ func (r *registration) counting() []endorsement {
 
 // store creates or updates a resource of the registry; id "" creates. It returns the id.
 func (w *world) store(ctx context.Context, n *node, typ, id string, resource map[string]any) (string, error) {
+	if n.registry == "" {
+		return "", w.unjudged("the config does not say where the registry of " + n.title() + " is edited (cavs.registry)")
+	}
 	bearer, _, err := w.bearerOf("the administrator", n)
 	if err != nil {
 		return "", err
 	}
 	resource["resourceType"] = typ
-	c := call{kind: aWrite, from: "the administrator", bearer: bearer, to: n, method: http.MethodPost, url: n.fhir + "/" + typ, header: fhirJSON()}
+	c := call{kind: aWrite, from: "the administrator", bearer: bearer, to: n, method: http.MethodPost, url: n.registry + "/" + typ, header: fhirJSON()}
 	if id != "" {
 		resource["id"] = id
 		c.method, c.url = http.MethodPut, c.url+"/"+id
@@ -80,7 +99,7 @@ func (w *world) unstore(ctx context.Context, n *node, typ, id string) error {
 	if err != nil {
 		return err
 	}
-	a, err := w.ask(ctx, call{kind: aWrite, from: "the administrator", bearer: bearer, to: n, method: http.MethodDelete, url: n.fhir + "/" + typ + "/" + id})
+	a, err := w.ask(ctx, call{kind: aWrite, from: "the administrator", bearer: bearer, to: n, method: http.MethodDelete, url: n.registry + "/" + typ + "/" + id})
 	if err != nil {
 		return err
 	}
@@ -131,6 +150,12 @@ func (w *world) registeredWith(ctx context.Context, app, title string, table *go
 		return err
 	}
 	r := &registration{at: n, jwt: f.jwt}
+	if n.outside != nil && n.registry == "" && table == nil {
+		// Nothing can be registered: one that is stands for it.
+		r.known = f
+		w.apps[app], w.device = r, app
+		return w.takeKnown(ctx, r, "approved")
+	}
 	if err := w.saveDevice(ctx, r, "active"); err != nil {
 		return err
 	}
@@ -212,6 +237,9 @@ func (w *world) deviceStatus(ctx context.Context, status string) error {
 	if err != nil {
 		return err
 	}
+	if r.known != nil {
+		return w.takeKnown(ctx, r, map[bool]string{true: "approved", false: "unsuitable"}[status == "active"])
+	}
 	return w.saveDevice(ctx, r, status)
 }
 
@@ -219,6 +247,9 @@ func (w *world) deviceDeleted(ctx context.Context) error {
 	r, err := w.registrationAtHand()
 	if err != nil {
 		return err
+	}
+	if r.known != nil {
+		return w.unjudged("the config does not say where the registry is edited (cavs.registry)")
 	}
 	for _, e := range r.all {
 		if err := w.unstore(ctx, r.at, "Observation", e.observation); err != nil {

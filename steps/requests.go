@@ -59,6 +59,20 @@ type answer struct {
 // ask sends a request and records it. An outside system that does not answer
 // fails what is judged; a mock beside it that does not is the harness's fault.
 func (w *world) ask(ctx context.Context, c call) (*answer, error) {
+	a, err := w.askOnce(ctx, c)
+	if err == nil && a.Status == http.StatusUnauthorized {
+		if fresh, ok := w.renewed(ctx, c.to, c.bearer); ok {
+			c.bearer = fresh
+			a, err = w.askOnce(ctx, c)
+		}
+	}
+	if err == nil {
+		w.remember(a)
+	}
+	return a, err
+}
+
+func (w *world) askOnce(ctx context.Context, c call) (*answer, error) {
 	h := c.header.Clone()
 	if h == nil {
 		h = http.Header{}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"example.org/ccde/steps/judge"
 )
 
 func statusSteps() []step {
@@ -52,6 +54,22 @@ func (w *world) asksStatus(ctx context.Context) error {
 	}
 	return w.attempt(ctx, call{kind: aStatus, from: "the person's app", bearer: bearer, to: f.target, method: http.MethodGet,
 		url: f.target.fhir + "/$connection?id=" + url.QueryEscape(f.connection), flow: f})
+}
+
+// status reads a connection without judging the answer, and not as evidence.
+func (w *world) status(ctx context.Context, f *passage, bearer string) (*answer, error) {
+	c := call{kind: aStatus, from: "the person's app", bearer: bearer, to: f.target, method: http.MethodGet,
+		url: f.target.fhir + "/$connection?id=" + url.QueryEscape(f.connection), flow: f}
+	scratch := judge.NewRecord(judge.Options{Masker: w.env.Masker})
+	header := http.Header{"Accept": {"application/fhir+json"}}
+	if bearer != "" {
+		header.Set("Authorization", "Bearer "+bearer)
+	}
+	res, err := scratch.Do(ctx, w.http, judge.Request{From: c.from, To: c.to.name, Method: c.method, URL: c.url, Header: header})
+	if err != nil {
+		return nil, err
+	}
+	return &answer{Response: res, call: c}, nil
 }
 
 func (w *world) statusIs(_ context.Context, want string) error {

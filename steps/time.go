@@ -49,7 +49,7 @@ func (w *world) pass(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 	if d > w.env.Timeouts.copy() {
-		return w.unjudged(fmt.Sprintf("an outside system's clock can't be moved, and %s is longer than the timeouts allow to wait", d))
+		return w.beyond(fmt.Sprintf("an outside system's clock can't be moved, and %s is longer than the timeouts allow to wait (timeouts.copy)", d))
 	}
 	select {
 	case <-ctx.Done():
@@ -68,9 +68,12 @@ func (w *world) settle(ctx context.Context) error {
 }
 
 func (w *world) asksCAVS(ctx context.Context, title string) error {
-	n, err := w.controlled(ctx, title)
+	n, err := w.role(ctx, title)
 	if err != nil {
 		return err
+	}
+	if n.outside != nil {
+		return w.outsideAsksCAVS(n)
 	}
 	cavs, err := w.role(ctx, "the CAVS")
 	if err != nil {
@@ -85,4 +88,18 @@ func (w *world) asksCAVS(ctx context.Context, title string) error {
 		return fmt.Errorf("%s: %w", n.title(), err)
 	}
 	return nil
+}
+
+// outsideAsksCAVS looks up whom an outside source asks at $authorize.
+func (w *world) outsideAsksCAVS(n *node) error {
+	switch n.outside.AsksCAVS {
+	case "ours":
+		return nil // its vendor entered the URL of our CAVS
+	case "theirs":
+		if _, outside := w.env.Roles["cavs"]; outside {
+			return nil
+		}
+		return w.unjudged("source.cavs is theirs, and the config has no cavs section that says where that is")
+	}
+	return w.unjudged("the config does not say whom " + n.title() + " asks (source.cavs: ours, theirs or none)")
 }

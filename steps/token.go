@@ -130,6 +130,9 @@ func (w *world) endpoint(ctx context.Context, n *node, name string) (string, err
 	return uri, nil
 }
 
+// TokenEndpoint is the token endpoint that a CapabilityStatement names, "" if none.
+func TokenEndpoint(metadata map[string]any) string { return oauthURI(metadata, "token") }
+
 const oauthURIs = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 // oauthURI is one of the endpoints that a CapabilityStatement names.

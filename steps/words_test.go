@@ -52,7 +52,7 @@ func TestSameScopes(t *testing.T) {
 }
 
 func TestDraftChanges(t *testing.T) {
-	fields := consent("p", "user/*.read")
+	fields := Consent("p", "user/*.read")
 	d := &draft{fields: fields, base: clone(fields), twice: map[string]bool{}}
 	w := &world{thing: d}
 	require.NoError(t, w.change(t.Context(), "except.class", `[{"code":"x"}]`))
@@ -68,7 +68,7 @@ func TestDraftChanges(t *testing.T) {
 	assert.Contains(t, string(text), `"period":{"end":"2099"}`)
 	assert.NotContains(t, string(text), "policyRule")
 	assert.Len(t, d.fields["except"], 2)
-	assert.Equal(t, consent("p", "user/*.read"), d.unchanged().fields)
+	assert.Equal(t, Consent("p", "user/*.read"), d.unchanged().fields)
 }
 
 func TestS4SQueriesAskedInAnotherWay(t *testing.T) {
@@ -180,9 +180,9 @@ func TestJWKSVerifies(t *testing.T) {
 	var set struct {
 		Keys []map[string]string `json:"keys"`
 	}
-	require.NoError(t, json.Unmarshal(JWKS(&key.PublicKey), &set))
+	require.NoError(t, json.Unmarshal(JWKS(&key.PublicKey, ""), &set))
 	require.Len(t, set.Keys, 1)
-	assert.Equal(t, KeyID(&key.PublicKey), set.Keys[0]["kid"])
+	assert.Equal(t, KeyID(&key.PublicKey, ""), set.Keys[0]["kid"])
 	assert.Equal(t, "AQAB", set.Keys[0]["e"])
 }
 

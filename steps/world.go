@@ -43,6 +43,8 @@ type world struct {
 	since   map[string]mark     // where each node's history stood when time last passed
 	apps    map[string]*registration
 	run     string // a text of this scenario's own, for names that must be new
+	need    Need
+	made    []created // what the scenario made at outside systems
 	news    map[string]any
 }
 
@@ -68,7 +70,7 @@ func begin(ctx context.Context, env *Env, sc *godog.Scenario) (context.Context, 
 		ctx = judge.WithRecord(ctx, w.rec)
 	}
 	for _, tag := range sc.Tags {
-		if id := strings.TrimPrefix(tag.Name, "@"); idForm.MatchString(id) && !slices.Contains(w.ids, id) {
+		if id := strings.TrimPrefix(tag.Name, "@"); idForm.MatchString(id) && !slices.Contains(w.ids, id) && (env.Judges == nil || env.Judges(id)) {
 			w.ids = append(w.ids, id)
 		}
 	}
@@ -76,18 +78,32 @@ func begin(ctx context.Context, env *Env, sc *godog.Scenario) (context.Context, 
 		w.subject = w.ids[0]
 	}
 	ctx = context.WithValue(ctx, worldKey{}, w)
-	var transport http.RoundTripper = http.DefaultTransport
-	if env.Pool != nil {
-		c, release, err := env.Pool(ctx, needOf(sc))
-		if err != nil {
+	w.need = needOf(sc)
+	w.http = &http.Client{Transport: orElse(env.Transport, http.DefaultTransport), Timeout: env.Timeouts.request()}
+	if w.ours() {
+		if err := w.lease(ctx); err != nil {
 			w.ended = fmt.Errorf("no cluster for the scenario: %w", err)
 			return ctx, w.ended
 		}
-		w.cluster, w.release = c, release
-		transport = c.Transport()
 	}
-	w.http = &http.Client{Transport: transport, Timeout: env.Timeouts.request()}
 	return ctx, nil
+}
+
+// lease gets the scenario's cluster, once. With an outside system in it, it is
+// only leased when a mock is first asked for: there may be one at a time.
+func (w *world) lease(ctx context.Context) error {
+	if w.cluster != nil || w.env.Pool == nil {
+		return nil
+	}
+	c, release, err := w.env.Pool(ctx, w.need)
+	if err != nil {
+		return err
+	}
+	w.cluster, w.release = c, release
+	if w.env.Transport == nil {
+		w.http.Transport = c.Transport()
+	}
+	return nil
 }
 
 var (
@@ -128,6 +144,7 @@ func (w *world) end(ctx context.Context, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	w.keepHistory(ctx)
+	w.cleanUp(ctx)
 	if w.ended == nil && err != nil {
 		w.ended = err
 	}
@@ -161,6 +178,8 @@ type node struct {
 	consumer string
 	admin    string
 	readback string
+	outside  *Role           // nil: a mock
+	registry string          // the FHIR base of a CAVS's registry
 	control  *control.Client // nil: an outside system
 	ahead    *time.Duration  // an outside clock against ours, once a Date was seen
 }
@@ -203,9 +222,13 @@ func (w *world) role(ctx context.Context, title string) (*node, error) {
 	}
 	n := &node{name: name, consumer: w.env.Consumer, admin: w.env.Admin, readback: w.env.Admin}
 	if r, outside := w.env.Roles[name]; outside {
-		n.fhir, n.token, n.cavs, n.keys = strings.TrimRight(r.FHIR, "/"), r.Token, r.CAVS, r.Keys
-		n.consumer, n.admin, n.readback = r.Consumer, r.Admin, orElse(r.Readback, r.Admin)
+		if err := w.outside(ctx, n, r); err != nil {
+			return nil, err
+		}
 	} else {
+		if err := w.lease(ctx); err != nil {
+			return nil, fmt.Errorf("no cluster for the scenario: %w", err)
+		}
 		if w.cluster == nil {
 			return nil, w.unjudged("nobody plays " + n.title())
 		}
@@ -217,6 +240,7 @@ func (w *world) role(ctx context.Context, title string) (*node, error) {
 			return nil, fmt.Errorf("%s: %w", n.title(), err)
 		}
 		n.fhir, n.control, n.cavs = strings.TrimRight(played.FHIR, "/"), played.Control, played.Root+"/auth/cavs"
+		n.registry = n.fhir
 	}
 	w.nodes[name] = n
 	return n, nil
@@ -226,9 +250,21 @@ func (w *world) role(ctx context.Context, title string) (*node, error) {
 func (w *world) controlled(ctx context.Context, title string) (*node, error) {
 	n, err := w.role(ctx, title)
 	if err == nil && n.control == nil {
-		err = w.unjudged(fmt.Sprintf("%s is an outside system; only a mock can be told to do this", n.title()))
+		err = w.beyond(fmt.Sprintf("%s is an outside system; only a mock can be told to do this", n.title()))
 	}
 	return n, err
+}
+
+// beyond ends a scenario that can't be played with an outside system. What
+// other scenarios say of the same requirements stands; one that no scenario
+// could judge is unjudged, for this reason.
+func (w *world) beyond(reason string) error {
+	for _, id := range w.ids {
+		if !w.rec.Judged(id) {
+			w.rec.LeaveOut(id, reason)
+		}
+	}
+	return fmt.Errorf("%w: %s", judge.ErrUnjudged, reason)
 }
 
 // unjudged leaves every requirement of the scenario that has no finding yet
@@ -255,7 +291,7 @@ func (w *world) now(ctx context.Context, n *node) (time.Time, error) {
 		}
 		return state.Now, nil
 	}
-	if n.ahead == nil {
+	if n.ahead == nil && n.fhir != "" {
 		if _, err := w.ask(ctx, call{from: "nobody", to: n, method: http.MethodGet, url: n.fhir + "/metadata"}); err != nil {
 			return time.Time{}, err
 		}

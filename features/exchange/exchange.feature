@@ -91,6 +91,6 @@ Feature: A person's record moves between EHRs
     And the other patient moves their record from the source EHR to the target EHR
     And the copying comes to rest
     When the person stops the copying of the patient
-    And 1 hour passes
+    And the next update is over
     Then it has asked the source EHR nothing of the patient in that time
     But it has asked the source EHR for data of the other patient in that time

@@ -129,11 +129,11 @@ Feature: What an access token opens, and what it doesn't
 
   @SRC-45
   Scenario: The access token ends no later than the authorization
-    Given the authorization is to last 30 min
+    Given the authorization is to last 4 s
     And the application has an access token of the source EHR for "user/*.read"
     When the application reads "Patient/{patient}" at the source EHR
     Then it is granted
-    When 31 minutes pass
+    When 5 seconds pass
     And the application reads "Patient/{patient}" at the source EHR
     Then it is refused with 401
 

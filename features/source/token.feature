@@ -164,12 +164,12 @@ Feature: An application trades JWT and authorization for an access token
 
   @SRC-37
   Scenario: An authorization that is over gives no access token
-    Given the authorization is to last 1 h
+    Given the authorization is to last 4 s
     And the person has authorized the application at the source EHR for "user/*.read"
     And a token request
     When it is sent
     Then it is granted
-    When 61 minutes pass
+    When 5 seconds pass
     And it is sent
     Then it is refused
 

@@ -150,7 +150,7 @@ Feature: The person connects the target EHR to the source EHR
   Scenario: A JWT that has expired is refused
     Given the person has authorized the target EHR at the source EHR
     And a $connect request
-    When 25 hours pass
+    When its JWT has expired meanwhile
     And it is sent
     Then it is refused with 400, naming "jwt", and no connection comes of it
     Given the person has authorized the target EHR at the source EHR

@@ -20,9 +20,9 @@ Feature: The person sees how the copying goes, and can stop it
 
   @TGT-40
   Scenario: A connection that is over says so
-    Given the person has connected the target EHR to the source EHR for 1 hour
+    Given the person has connected the target EHR to the source EHR for 1 update
     And the copying comes to rest
-    When 2 hours pass
+    When the connection's time is over
     And the person asks how the copying goes
     Then the status is "expired"
 
@@ -53,11 +53,11 @@ Feature: The person sees how the copying goes, and can stop it
   Scenario: The target EHR stops when told
     Given the person has connected the target EHR to the source EHR
     And the copying comes to rest
-    When 1 hour passes
+    When the next update is over
     Then it has asked the source EHR for data in that time
     When the person stops the copying
     Then it is granted
-    When 1 hour passes
+    When the next update is over
     Then it has asked the source EHR nothing in that time
     When the person asks how the copying goes
     Then the status is "stopped"

@@ -84,7 +84,10 @@ func start(ctx context.Context, rt Runtime, specs []Spec, adapt adapter) (c *Clu
 		return nil, err
 	}
 	c = &Cluster{rt: rt, core: rt.core(), net: net, book: newBook(), cuts: map[link]struct{}{}}
-	c.transport = newTransport(c.dial)
+	c.transport = newTransport(c.dial, c.core.pool)
+	if door := c.core.opt.Door; door != nil {
+		c.book.put(door.Host(), door.Addr())
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, c.Close(context.WithoutCancel(ctx)))
@@ -195,7 +198,7 @@ func (c *Cluster) drop(ctx context.Context, m *member) error {
 	inst := m.inst
 	c.members = slices.DeleteFunc(c.members, func(o *member) bool { return o == m })
 	c.mu.Unlock()
-	c.book.remove(m.place.Host)
+	c.forget(m)
 	var err error
 	if inst != nil {
 		err = inst.Close(ctx)

@@ -1,12 +1,19 @@
 package cluster
 
 import (
+	"context"
+	"crypto/x509"
+	"errors"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"example.org/ccde/mockehr/oauth"
 )
@@ -19,6 +26,7 @@ type core struct {
 	ports *portRange
 	keys  *keyring
 	work  *workdir
+	pool  *x509.CertPool
 }
 
 func newCore(opt Options) (*core, error) {
@@ -30,9 +38,33 @@ func newCore(opt Options) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
+	if opt.Authority == nil {
+		if opt.Authority, err = NewAuthority(); err != nil {
+			return nil, err
+		}
+	}
+	pool, err := certPool(slices.Concat(opt.CA, opt.Authority.PEM()))
+	if err != nil {
+		return nil, err
+	}
 	work := &workdir{me: me, base: os.TempDir()}
 	work.sweep(processStart)
-	return &core{opt: opt, me: me, ports: newPortRange(), keys: newKeyring(), work: work}, nil
+	return &core{opt: opt, me: me, ports: newPortRange(), keys: newKeyring(opt.Key), work: work, pool: pool}, nil
+}
+
+// certPool is the system's certificates and more, nil for none beside them.
+func certPool(more []byte) (*x509.CertPool, error) {
+	if len(more) == 0 {
+		return nil, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(more) {
+		return nil, errors.New("cluster: ca: holds no certificate in PEM")
+	}
+	return pool, nil
 }
 
 // Bearers are those of the person's app and of the administrator on all
@@ -42,17 +74,40 @@ func Bearers(rt Runtime) (consumer, admin string) {
 	return opt.Consumer, opt.Admin
 }
 
+// Transport reaches outside systems, and nodes behind a front door, which may
+// be nil. ca are certificates, PEM, that count beside the system's own. The
+// caller closes its idle connections.
+func Transport(door *Door, ca []byte) (*http.Transport, error) {
+	pool, err := certPool(ca)
+	if err != nil {
+		return nil, err
+	}
+	dialer := net.Dialer{Timeout: 10 * time.Second}
+	return newTransport(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if door != nil && strings.EqualFold(addr, door.Host()) {
+			addr = door.Addr()
+		}
+		return dialer.DialContext(ctx, network, addr)
+	}, pool), nil
+}
+
 // keyring makes one signing key for each node name, once: an RSA key costs
 // more than all the rest of a node's start.
 type keyring struct {
+	one  string // the key of all, PEM; "" = each name has its own
 	mu   sync.Mutex
 	keys map[string]func() (string, error)
 }
 
-func newKeyring() *keyring { return &keyring{keys: map[string]func() (string, error){}} }
+func newKeyring(one string) *keyring {
+	return &keyring{one: one, keys: map[string]func() (string, error){}}
+}
 
 // pem is the key of the nodes of that name.
 func (k *keyring) pem(name string) (string, error) {
+	if k.one != "" {
+		return k.one, nil
+	}
 	k.mu.Lock()
 	once, ok := k.keys[name]
 	if !ok {

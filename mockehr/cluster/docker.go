@@ -45,6 +45,9 @@ func NewDocker(ctx context.Context, opt Options) (Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
+	if opt.Door != nil {
+		return nil, errors.New("cluster: nodes in containers have no front door; take the embedded runtime")
+	}
 	if ip := net.ParseIP(base.opt.Host); base.opt.Host == "localhost" || (ip != nil && ip.IsLoopback()) {
 		return nil, fmt.Errorf("cluster: host %q means the container itself to a node in Docker; give this machine's name or address in its network, or use the embedded runtime", base.opt.Host)
 	}

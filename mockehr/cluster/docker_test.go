@@ -175,7 +175,7 @@ func TestDockerNodeThatCannotStartShowsItsLogs(t *testing.T) {
 	net, err := d.Network(testContext(t))
 	require.NoError(t, err)
 	c := &Cluster{rt: d, core: d.base, net: net, book: newBook(), cuts: map[link]struct{}{}}
-	c.transport = newTransport(c.dial)
+	c.transport = newTransport(c.dial, nil)
 	m, err := c.newMember(Spec{Name: "broken"})
 	require.NoError(t, err)
 	err = c.launch(testContext(t), m, nil, breakKey)

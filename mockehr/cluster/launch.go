@@ -64,7 +64,7 @@ func (c *Cluster) settle(m *member) error {
 		host = ""
 	}
 	if m.ports != (Ports{}) {
-		c.book.remove(m.place.Host)
+		c.forget(m)
 		c.core.ports.release(m.ports)
 		m.ports = Ports{}
 	}
@@ -75,11 +75,33 @@ func (c *Cluster) settle(m *member) error {
 	m.ports = ports
 	m.place = c.net.Place(m.Name, ports)
 	c.book.put(m.place.Host, m.place.Addr)
-	m.Root = "http://" + m.place.Host + m.spec.Prefix
+	scheme := "http://"
+	if m.spec.TLS {
+		scheme = "https://"
+	}
+	m.Root = scheme + m.place.Host + m.spec.Prefix
+	if door := c.core.opt.Door; door != nil {
+		if m.spec.TLS {
+			return fmt.Errorf("cluster: node %s: tls behind a front door; give the door a certificate instead", m.Name)
+		}
+		m.Root = door.Root() + m.doorPath()
+		door.put(m.doorPath(), m.place.Addr)
+	}
 	m.FHIR = m.Root + "/r3"
 	m.ControlURL = "http://" + m.place.Control
 	m.Control = control.New(m.ControlURL, m.Secret, &http.Client{Transport: c.transport})
 	return nil
+}
+
+// doorPath is where a node is at the front door.
+func (m *member) doorPath() string { return m.spec.Prefix + "/" + m.Name }
+
+// forget takes a node out of the address book and away from the front door.
+func (c *Cluster) forget(m *member) {
+	c.book.remove(m.place.Host)
+	if door := c.core.opt.Door; door != nil {
+		door.remove(m.doorPath(), m.place.Addr)
+	}
 }
 
 const launchTries = 5
@@ -111,6 +133,18 @@ func (c *Cluster) launchOnce(ctx context.Context, m *member, key string, trust [
 		Name: m.Name, Root: m.Root, Listen: m.place.Listen, Control: m.place.ControlListen, Secret: m.Secret, Key: key,
 		Consumer: c.core.opt.Consumer, Admin: c.core.opt.Admin, Settings: m.spec.Settings,
 	}
+	if door := c.core.opt.Door; door != nil {
+		cfg.Hosts = map[string]string{door.Host(): door.Addr()}
+	}
+	cfg.CA = string(c.core.opt.CA)
+	if c.hasTLS() {
+		cfg.CA += string(c.core.opt.Authority.PEM())
+	}
+	if m.spec.TLS {
+		if cfg.TLS, err = c.core.opt.Authority.issue(m.place.Host); err != nil {
+			return false, err
+		}
+	}
 	cfg.Settings.Trust = slices.Concat(m.spec.Settings.Trust, trust)
 	if adapt != nil {
 		loaded = adapt(m.Name, &cfg)
@@ -126,6 +160,13 @@ func (c *Cluster) launchOnce(ctx context.Context, m *member, key string, trust [
 	m.inst, m.state = inst, running
 	c.mu.Unlock()
 	return loaded, nil
+}
+
+// hasTLS says whether a node of the cluster serves TLS, so that the others must trust it.
+func (c *Cluster) hasTLS() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.members, func(m *member) bool { return m.spec.TLS })
 }
 
 // ready waits until a node answers on its control port. An error holds the

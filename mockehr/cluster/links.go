@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -39,13 +40,36 @@ func (c *Cluster) setLink(ctx context.Context, a, b string, cut bool) error {
 	return c.each(ctx, ends, c.pushLinks)
 }
 
+// hostOf is the host in a node's URL. At a front door all nodes have the same
+// one, so that a node that is cut off from one of them is cut off from all.
+func (c *Cluster) hostOf(m *member) string {
+	if door := c.core.opt.Door; door != nil {
+		return door.Host()
+	}
+	return m.place.Host
+}
+
+// CutOutside cuts a node off from whoever comes by the front door, the
+// harness aside, or lets them in again.
+func (c *Cluster) CutOutside(name string, cut bool) error {
+	m, err := c.member(name)
+	if err != nil {
+		return err
+	}
+	if c.core.opt.Door == nil {
+		return errors.New("cluster: there is no front door to be closed")
+	}
+	c.core.opt.Door.Cut(m.doorPath(), cut)
+	return nil
+}
+
 // pushLinks tells a node all hosts that it is cut off from.
 func (c *Cluster) pushLinks(ctx context.Context, m *member) error {
 	hosts := []string{}
 	c.mu.Lock()
 	for _, other := range c.members {
 		if _, cut := c.cuts[linkOf(m.Name, other.Name)]; cut {
-			hosts = append(hosts, other.place.Host)
+			hosts = append(hosts, c.hostOf(other))
 		}
 	}
 	c.mu.Unlock()

@@ -21,6 +21,7 @@ type Spec struct {
 	Prefix   string           // path before /r3 and /auth, such as "/source"; "" = none
 	Settings control.Settings // without trust in the cluster's own nodes, which Start adds
 	Load     [][]byte         // FHIR Bundles, JSON, stored as they are before the node's snapshot is taken
+	TLS      bool             // serves TLS with a certificate of [Options.Authority]; its URLs are https
 	Process  bool             // will be killed or paused: a process of its own, in every runtime
 }
 
@@ -47,6 +48,18 @@ type Options struct {
 	// Consumer and Admin are the bearers of the person's app and of the
 	// administrator (protocol 1.9); "" = random, see [Bearers].
 	Consumer, Admin string
+	// Door makes [advertise]/NAME the URL of every node and passes on what comes
+	// there; nodes stay on loopback behind it. Only the embedded runtime has it;
+	// the caller opens and closes it. nil = none.
+	Door *Door
+	// CA are certificates, PEM, that nodes and harness trust beside the
+	// system's own; nil = none.
+	CA []byte
+	// Authority issues the certificates of nodes that serve TLS; nodes and
+	// harness trust it. nil = one that lasts as long as the runtime.
+	Authority *Authority
+	// Key signs the JWTs of every node, PEM; "" = each name has a fresh one.
+	Key string
 	// StartTimeout is how long a node may take to answer; 0 = 30 s.
 	StartTimeout time.Duration
 	Log          *slog.Logger // nil = none
@@ -66,6 +79,9 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("cluster: host %q is no host name or address; give one without scheme and port", o.Host)
 		}
 		o.Host = strings.Trim(o.Host, "[]")
+	}
+	if o.Door != nil && o.Host != "" {
+		return o, errors.New("cluster: host and door together; a door has its own host")
 	}
 	for i, t := range o.Trust {
 		if (t.URL == "") == (len(t.Keys) == 0) {

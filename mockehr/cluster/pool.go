@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -69,7 +70,10 @@ func (p *Pool) fill() slot {
 // LeaseOption is a wish for one lease.
 type LeaseOption func(*lease)
 
-type lease struct{ process map[string]bool }
+type lease struct {
+	process map[string]bool
+	prefix  string
+}
 
 // Killable asks for nodes that can be killed and paused; they are those of
 // these names. Where every node is a process anyway it changes nothing.
@@ -79,6 +83,12 @@ func Killable(names ...string) LeaseOption {
 			l.process[name] = true
 		}
 	}
+}
+
+// Under puts a fresh cluster's nodes below a path of the front door, such as
+// "/2": [advertise]/2/source. Where clusters are kept it changes nothing.
+func Under(prefix string) LeaseOption {
+	return func(l *lease) { l.prefix = prefix }
 }
 
 // Lease waits for a cluster that nobody uses, as fresh as when it was
@@ -116,6 +126,7 @@ func (p *Pool) fresh(ctx context.Context, l lease) (*Cluster, error) {
 	specs := slices.Clone(p.specs)
 	for i := range specs {
 		specs[i].Process = specs[i].Process || l.process[specs[i].Name]
+		specs[i].Prefix = cmp.Or(l.prefix, specs[i].Prefix)
 	}
 	return start(ctx, p.rt, specs, adapt)
 }

@@ -65,7 +65,7 @@ func (h *history) since(seq int64) []*entry {
 // record.
 func (h *history) begins(r *http.Request) *entry {
 	scheme := "http://"
-	if r.TLS != nil {
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" { // behind a front door that speaks TLS
 		scheme = "https://"
 	}
 	url := r.RequestURI

@@ -175,6 +175,10 @@ func (r *Record) add(id, level, verdict, expected, found string) {
 		ID: id, Level: level, Verdict: verdict, Expected: expected, Found: found}})
 }
 
+// LeaveOut records that a requirement can't be looked at in this way, and why.
+// It counts where no other scenario judged the requirement either.
+func (r *Record) LeaveOut(id, reason string) { r.add(id, r.Level(id), reports.Skipped, "", reason) }
+
 // Error records that the harness could not judge a requirement: this says
 // nothing of the system.
 func (r *Record) Error(id, reason string) { r.add(id, r.Level(id), reports.Error, "", reason) }

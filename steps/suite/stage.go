@@ -6,8 +6,10 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cucumber/godog"
@@ -23,35 +25,44 @@ import (
 // stage is where scenarios happen: the runtime, its pool of clusters, and what
 // all scenarios share.
 type stage struct {
-	env         *steps.Env
 	runtime     string
 	why         string
 	concurrency int
+	levels      map[string]string
+	masker      *judge.Masker
 
-	rt   cluster.Runtime
-	pool *cluster.Pool
+	key *rsa.PrivateKey // the harness's
+	iss string
+
+	rt    cluster.Runtime
+	specs []cluster.Spec
+	pool  *cluster.Pool
+
+	transport *http.Transport // to outside systems
+
+	standing *cluster.Cluster // the mocks at the front door while no scenario has its own there
+
+	mu    sync.Mutex
+	notes []string
 }
 
-// openStage makes the harness's key, the runtime and the pool for a total of
+// openStage makes the harness's key, the runtime and the pools for a total of
 // scenarios. What it has made when something fails is ended again.
 func openStage(ctx context.Context, opt *Options, levels map[string]string, total int) (st *stage, err error) {
-	st = &stage{
-		env:         &steps.Env{Dialect: opt.JudgeDialect, Levels: levels, Masker: judge.NewMasker(), Roles: opt.Roles},
-		runtime:     "none",
-		concurrency: max(opt.Concurrency, 1),
-	}
+	st = &stage{levels: levels, masker: judge.NewMasker(), runtime: "none", concurrency: max(opt.Concurrency, 1)}
 	if opt.bare {
 		opt.Progress(Event{Kind: RuntimeChosen, Message: "no runtime", Total: total})
 		return st, nil
 	}
-	harness, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, fmt.Errorf("the harness's key: %w", err)
+	if st.key, st.iss = opt.Key, opt.Issuer; st.key == nil {
+		if st.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			return nil, fmt.Errorf("the harness's key: %w", err)
+		}
+		st.iss = "urn:uuid:" + uuid.NewString()
 	}
-	st.env.HarnessKey, st.env.HarnessISS = harness, "urn:uuid:"+uuid.NewString()
 	st.rt, st.why, err = opt.Open(ctx, opt.Runtime, cluster.Options{
-		Host: opt.Host, NodeBinary: opt.NodeBinary, Log: opt.Log,
-		Trust: []control.KeySource{{Keys: steps.JWKS(&harness.PublicKey), Issuer: st.env.HarnessISS}},
+		Host: opt.Host, NodeBinary: opt.NodeBinary, Log: opt.Log, Door: opt.Door, CA: opt.CA, Key: opt.NodeKey, Authority: opt.TLS,
+		Trust: []control.KeySource{{Keys: steps.JWKS(&st.key.PublicKey, keySetURL(opt.Door)), Issuer: st.iss}},
 	})
 	if err != nil {
 		return nil, err
@@ -66,23 +77,88 @@ func openStage(ctx context.Context, opt *Options, levels map[string]string, tota
 	if opt.Concurrency == 0 {
 		st.concurrency = usualConcurrency(st.rt)
 	}
-	specs, err := nodes(opt.Dialect)
-	if err != nil {
-		return nil, err
+	if st.transport, err = cluster.Transport(opt.Door, opt.CA); err != nil {
+		return st, err
 	}
+	if st.specs, err = nodes(opt.Dialect, opt.TLS != nil); err != nil {
+		return st, err
+	}
+	st.trustTarget(ctx, opt)
 	if err := st.rt.Prepare(ctx); err != nil {
-		return nil, err
+		return st, err
 	}
-	st.pool, err = cluster.NewPool(ctx, st.rt, st.concurrency, specs...)
+	if st.pool, err = cluster.NewPool(ctx, st.rt, st.concurrency, st.specs...); err != nil || opt.Door == nil {
+		return st, err
+	}
+	// An outside system asks our CAVS, and reads our keys, also for a scenario
+	// that needs no mock: so the names at the door are never without a node.
+	st.standing, err = cluster.Start(ctx, st.rt, st.specs...)
+	return st, err
+}
+
+// trustTarget lets mocks trust the key sets of an outside target. One whose
+// keys can't be found gives no JWT that is of use, which is judged.
+func (st *stage) trustTarget(ctx context.Context, opt *Options) {
+	target, outside := opt.Roles["target"]
+	if !outside {
+		return
+	}
+	source := "http://source.example/r3"
+	if opt.Door != nil {
+		source = opt.Door.Root() + "/source/r3"
+	}
+	places, err := steps.KeySets(ctx, &http.Client{Transport: st.transport, Timeout: 10 * time.Second}, target, source)
 	if err != nil {
-		return nil, err
+		opt.Log.Warn("the target's key set was not found", "error", err.Error())
 	}
-	st.env.Pool, st.env.Runtime = st.lease(specs), st.rt.Name()
-	st.env.Consumer, st.env.Admin = cluster.Bearers(st.rt)
+	for i := range st.specs {
+		for _, place := range places {
+			st.specs[i].Settings.Trust = append(slices.Clone(st.specs[i].Settings.Trust), control.KeySource{URL: place})
+		}
+	}
+}
+
+// keySetURL is where others find the harness's keys, "" where there is no door.
+func keySetURL(door *cluster.Door) string {
+	if door == nil {
+		return ""
+	}
+	return door.Root() + cluster.KeysPath
+}
+
+// envOf is what the scenarios of a pass share.
+func (st *stage) envOf(opt *Options, p *pass) *steps.Env {
+	env := &steps.Env{Dialect: opt.JudgeDialect, Levels: st.levels, Masker: st.masker, Roles: p.roles, Judges: p.judges(opt.Skip),
+		Runtime: st.runtime, HarnessKey: st.key, HarnessISS: st.iss, KeySet: keySetURL(opt.Door), Note: st.note}
+	if opt.bare {
+		return env
+	}
+	env.Consumer, env.Admin = cluster.Bearers(st.rt)
+	env.Pool = st.lease
+	if opt.Door != nil {
+		env.Pool, env.Transport = st.leaseAtDoor(p.role == "target"), st.transport
+		env.Elsewhere = opt.Door.Elsewhere
+		env.CutDoor = func(c *cluster.Cluster, name string, cut bool) error { return c.CutOutside(name, cut) }
+	}
 	if opt.Adjust != nil {
-		opt.Adjust(st.env)
+		opt.Adjust(env)
 	}
-	return st, nil
+	return env
+}
+
+// note keeps what a scenario could not clean up.
+func (st *stage) note(text string) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if !slices.Contains(st.notes, text) {
+		st.notes = append(st.notes, text)
+	}
+}
+
+func (st *stage) noted() []string {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return slices.Clone(st.notes)
 }
 
 // usualConcurrency is what keeps the processors busy while scenarios wait for
@@ -95,45 +171,47 @@ func usualConcurrency(rt cluster.Runtime) int {
 }
 
 // nodes are those that every cluster has.
-func nodes(dialect string) ([]cluster.Spec, error) {
+func nodes(dialect string, secure bool) ([]cluster.Spec, error) {
 	bundles, err := fixtures.Bundles()
 	if err != nil {
 		return nil, err
 	}
 	settings := control.Settings{Dialect: dialect}
 	return []cluster.Spec{
-		{Name: "source", Settings: settings, Load: bundles},
-		{Name: "target", Settings: settings},
-		{Name: "cavs", Settings: settings},
+		{Name: "source", Settings: settings, TLS: secure, Load: bundles},
+		{Name: "target", Settings: settings, TLS: secure},
+		{Name: "cavs", Settings: settings, TLS: secure},
 	}, nil
 }
 
 // lease answers Env.Pool: a cluster of the pool, with the nodes added that the
 // scenario names beside the usual ones. "source-2" is as "source".
-func (st *stage) lease(specs []cluster.Spec) func(context.Context, steps.Need) (*cluster.Cluster, func(), error) {
-	return func(ctx context.Context, need steps.Need) (*cluster.Cluster, func(), error) {
-		if goingOf(ctx) == nil {
-			// godog calls every Before hook, whatever the first one said.
-			return nil, nil, godog.ErrSkip
+func (st *stage) lease(ctx context.Context, need steps.Need) (*cluster.Cluster, func(), error) {
+	return st.leaseUnder(ctx, "", need)
+}
+
+func (st *stage) leaseUnder(ctx context.Context, prefix string, need steps.Need) (*cluster.Cluster, func(), error) {
+	if goingOf(ctx) == nil {
+		// godog calls every Before hook, whatever the first one said.
+		return nil, nil, godog.ErrSkip
+	}
+	c, release, err := st.pool.Lease(ctx, cluster.Killable(need.Process...), cluster.Under(prefix))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range need.Nodes {
+		i := slices.IndexFunc(st.specs, func(s cluster.Spec) bool { return s.Name == base(name) })
+		if i < 0 {
+			i = 0 // any other name is an EHR with everything
 		}
-		c, release, err := st.pool.Lease(ctx, cluster.Killable(need.Process...))
-		if err != nil {
+		spec := st.specs[i]
+		spec.Name, spec.Prefix, spec.Process = name, prefix, slices.Contains(need.Process, name)
+		if _, err := c.Add(ctx, spec); err != nil {
+			release()
 			return nil, nil, err
 		}
-		for _, name := range need.Nodes {
-			i := slices.IndexFunc(specs, func(s cluster.Spec) bool { return s.Name == base(name) })
-			if i < 0 {
-				i = 0 // any other name is an EHR with everything
-			}
-			spec := specs[i]
-			spec.Name, spec.Process = name, slices.Contains(need.Process, name)
-			if _, err := c.Add(ctx, spec); err != nil {
-				release()
-				return nil, nil, err
-			}
-		}
-		return c, release, nil
 	}
+	return c, release, nil
 }
 
 // base is a node's name without its number.
@@ -154,6 +232,12 @@ func (st *stage) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var errs []error
+	if st.transport != nil {
+		st.transport.CloseIdleConnections()
+	}
+	if st.standing != nil {
+		errs = append(errs, st.standing.Close(ctx))
+	}
 	if st.pool != nil {
 		errs = append(errs, st.pool.Close(ctx))
 	}

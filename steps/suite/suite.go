@@ -2,12 +2,14 @@ package suite
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cucumber/godog"
@@ -34,6 +36,9 @@ type Options struct {
 	Open func(ctx context.Context, choice string, opt cluster.Options) (rt cluster.Runtime, why string, err error)
 	// Host and NodeBinary are as in cluster.Options.
 	Host, NodeBinary string
+	// TLS lets all mocks serve TLS with certificates of this authority; nil =
+	// plain HTTP, but where a scenario is about TLS.
+	TLS *cluster.Authority
 	// Dialect is what the mocks speak: strict or test.fhir.org; "" = strict.
 	Dialect string
 	// JudgeDialect is the dialect that the judge is told the systems claim; "" = Dialect.
@@ -42,8 +47,30 @@ type Options struct {
 	Concurrency int
 	// ScenarioTimeout ends a scenario that hangs, in real time; 0 = 2 minutes.
 	ScenarioTimeout time.Duration
-	// Roles are the outside systems by role; a role that is not there is played by a mock.
+	// Requirements selects scenarios by the ids that they judge, Only by their own
+	// ids in a report; nil = all. What is selected must be so by all of the three.
+	Requirements, Only []string
+	// Roles are the outside systems by role: source, target, cavs. Each is judged
+	// on its own, while mocks play the others; nil = mocks play all.
 	Roles map[string]steps.Role
+	// Judged are the roles to judge out of Roles; nil = all. One that is not
+	// judged is there for another's sake: a source that asks its own CAVS.
+	Judged []string
+	// Door is where outside systems reach mocks, by the embedded runtime; nil = they don't.
+	Door *cluster.Door
+	// CA and NodeKey are as CA and Key in cluster.Options.
+	CA      []byte
+	NodeKey string
+	// Key is the harness's lasting key, Issuer the iss that goes with it; nil = fresh ones.
+	Key    *rsa.PrivateKey
+	Issuer string
+	// Skip gives the reason for each id that is not judged: a MAY that the system
+	// doesn't claim, or what its config leaves out.
+	Skip map[string]string
+	// Waivers let a failed requirement not count.
+	Waivers []Waiver
+	// Notes stand in the report beside what the run adds of its own.
+	Notes []string
 	// Adjust changes what the scenarios share, before the first one; nil = nothing.
 	Adjust func(*steps.Env)
 	// System and Version stand in the report.
@@ -138,16 +165,25 @@ func Run(ctx context.Context, opt Options) (run *reports.Run, err error) {
 	if err != nil {
 		return nil, &UsageError{err}
 	}
-	p, err := readPlan(selected, known, opt.Features, opt.ExtraFeatures)
+	all, err := readPlan(selected, known, opt.Features, opt.ExtraFeatures)
 	if err != nil {
 		return nil, &UsageError{err}
 	}
+	p := all.of(opt.wants)
+	passes := passesOf(&opt, p)
+	total := 0
+	for _, one := range passes {
+		total += len(one.plan.order)
+	}
+	if total == 0 {
+		return nil, &UsageError{fmt.Errorf("%w out of %d", ErrNothingSelected, len(all.order))}
+	}
 
-	run = &reports.Run{Version: opt.Version, System: opt.System, Dialect: opt.Dialect, Tags: opt.Tags, Started: time.Now().UTC()}
+	run = &reports.Run{Version: opt.Version, System: opt.System, Dialect: opt.Dialect, Tags: opt.Tags, Started: time.Now().UTC(), Notes: opt.Notes}
 	if opt.JudgeDialect != opt.Dialect {
 		run.JudgeDialect = opt.JudgeDialect
 	}
-	st, err := openStage(ctx, &opt, levels, len(p.order))
+	st, err := openStage(ctx, &opt, levels, total)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("cut short before the first scenario: %w", context.Cause(ctx))
@@ -155,8 +191,13 @@ func Run(ctx context.Context, opt Options) (run *reports.Run, err error) {
 		return nil, err
 	}
 	run.Runtime, run.Why = st.runtime, st.why
-	c := newCollector(opt, p, st.env)
-	err = play(ctx, opt, p, st, c)
+	done := 0
+	for _, one := range passes {
+		results, playing := st.playPass(ctx, opt, one, total, done)
+		err = errors.Join(err, playing)
+		done += len(one.plan.order)
+		run.Scenarios = append(run.Scenarios, one.settle(results, opt.Skip)...)
+	}
 	if closing := st.close(context.WithoutCancel(ctx)); closing != nil {
 		// What was judged stands; what could not be cleaned up must be known.
 		opt.Log.Error("the cluster could not be cleaned up", "error", closing.Error())
@@ -166,15 +207,47 @@ func Run(ctx context.Context, opt Options) (run *reports.Run, err error) {
 		return nil, err
 	}
 	run.Interrupted = ctx.Err() != nil
-	run.Scenarios = c.results(run.Interrupted)
+	run.Scenarios = inOrder(run.Scenarios, p)
+	run.Notes = append(run.Notes, st.noted()...)
+	promote(run.Scenarios, opt.Skip)
 	run.DurationMS = millis(time.Since(run.Started))
-	finish(run, catalogue, levels)
+	finish(run, &opt, underTest(passes), catalogue, levels)
 	return run, nil
+}
+
+// wants says whether a scenario is selected by id.
+func (o *Options) wants(s *reports.Scenario) bool {
+	if o.Only != nil && !slices.ContainsFunc(o.Only, func(id string) bool { return id == s.ID || strings.HasPrefix(id, s.ID+" (") }) {
+		return false
+	}
+	return o.Requirements == nil || slices.ContainsFunc(s.Requirements, func(id string) bool { return slices.Contains(o.Requirements, id) })
+}
+
+// playPass plays one pass. News of it count the scenarios of the whole run.
+func (st *stage) playPass(ctx context.Context, opt Options, one *pass, total, done int) ([]reports.Scenario, error) {
+	if len(one.plan.order) == 0 {
+		return nil, nil
+	}
+	tell := opt.Progress
+	opt.Progress = func(e Event) {
+		e.Done, e.Total = e.Done+done, total
+		tell(e)
+	}
+	env := st.envOf(&opt, one)
+	c := newCollector(opt, one.plan, env)
+	concurrency := st.concurrency
+	if one.alone {
+		concurrency = 1
+	}
+	if err := play(ctx, opt, one.plan, env, concurrency, c); err != nil {
+		return nil, err
+	}
+	return c.results(ctx.Err() != nil), nil
 }
 
 // play hands the files to godog. Its own verdict doesn't count: it knows
 // nothing of warnings, of errors that are nobody's failure, and of selection.
-func play(ctx context.Context, opt Options, p *plan, st *stage, c *collector) (err error) {
+func play(ctx context.Context, opt Options, p *plan, env *steps.Env, concurrency int, c *collector) (err error) {
 	contents := make([]godog.Feature, len(p.files))
 	for i, f := range p.files {
 		contents[i] = godog.Feature{Name: f.uri, Contents: f.text}
@@ -192,7 +265,7 @@ func play(ctx context.Context, opt Options, p *plan, st *stage, c *collector) (e
 			sc := ts.ScenarioContext()
 			c.first(sc)
 			if !opt.bare {
-				steps.Register(sc, st.env)
+				steps.Register(sc, env)
 			}
 			for _, extra := range opt.ExtraSteps {
 				extra(sc)
@@ -201,7 +274,7 @@ func play(ctx context.Context, opt Options, p *plan, st *stage, c *collector) (e
 		},
 		Options: &godog.Options{
 			Format: "progress", Output: io.Discard, NoColors: true, Strict: true,
-			Concurrency: st.concurrency, DefaultContext: ctx, FeatureContents: contents,
+			Concurrency: concurrency, DefaultContext: ctx, FeatureContents: contents,
 		},
 	}.Run()
 	if code > 1 { // 1 is a failed scenario, which we know better
@@ -211,31 +284,37 @@ func play(ctx context.Context, opt Options, p *plan, st *stage, c *collector) (e
 }
 
 // finish lists the requirements that were judged, by the catalogue's order,
-// and rolls up.
-func finish(run *reports.Run, catalogue []features.Requirement, levels map[string]string) {
+// and rolls up. Where a whole role was judged, all of its requirements are
+// listed.
+func finish(run *reports.Run, opt *Options, roles []string, catalogue []features.Requirement, levels map[string]string) {
 	asked := map[string]bool{}
 	for i := range run.Scenarios {
 		s := &run.Scenarios[i]
-		s.Judge(func(id string) string { return levels[id] })
-		for _, id := range s.Requirements {
-			asked[id] = true
+		for j := range s.Findings {
+			if f := &s.Findings[j]; f.Level == "" {
+				f.Level = levels[f.ID]
+			}
 		}
+		s.Judge(func(id string) string { return levels[id] })
 		for _, f := range s.Findings {
-			// Nobody asked for it, but it was seen.
-			if f.Verdict == reports.Failed || f.Verdict == reports.Warning {
+			// Also what nobody asked for, but was seen.
+			if slices.Contains(s.Requirements, f.ID) || f.Verdict == reports.Failed || f.Verdict == reports.Warning || f.Verdict == reports.Skipped {
 				asked[f.ID] = true
 			}
 		}
 	}
+	whole := len(roles) > 0 && opt.Tags == "" && opt.Requirements == nil && opt.Only == nil
 	for _, r := range catalogue {
-		if asked[r.ID] {
-			run.Requirements = append(run.Requirements, reports.Requirement{
-				ID: r.ID, Role: r.Role, Level: r.Level, Text: r.Text, Source: join(r.Source),
-				Claimed: r.Level == reports.MAY, // our mocks have what they are asked for
-			})
+		if !asked[r.ID] && !(whole && opt.Skip[r.ID] == "" && slices.ContainsFunc(roles, func(role string) bool { return binds(role, r.ID) })) {
+			continue
 		}
+		run.Requirements = append(run.Requirements, reports.Requirement{
+			ID: r.ID, Role: r.Role, Level: r.Level, Text: r.Text, Source: join(r.Source),
+			Claimed: r.Level == reports.MAY && opt.Skip[r.ID] == "",
+		})
 	}
 	run.RollUp()
+	waive(run, opt.Waivers, time.Now())
 }
 
 func join(letters []string) string {

@@ -18,6 +18,7 @@ type certifyFlags struct {
 	tags, node     string
 	concurrency    int
 	verbose, quiet bool
+	tls            bool
 }
 
 func certifyCommand(s streams) *cobra.Command {
@@ -42,6 +43,7 @@ index.html, junit.xml and report.json.
 	flags.StringVar(&f.run.Report, "report", "", "folder that the reports go to (default reports/out)")
 	flags.IntVar(&f.concurrency, "concurrency", 0, "scenarios at once (default: what suits the runtime)")
 	flags.StringVar(&f.node, "node", "", "built node binary, in place of building it")
+	tlsFlag(cmd, &f.tls)
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show each scenario with its steps, and the log")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show the outcome alone")
 	return cmd
@@ -68,9 +70,13 @@ func certify(ctx context.Context, s streams, f certifyFlags) error {
 	if err := reports.Probe(where.Report); err != nil {
 		return usage("%w (with --report DIR or %s)", err, config.EnvReport)
 	}
+	authority, err := authorityFor(f.tls)
+	if err != nil {
+		return err
+	}
 	p := newProgress(s.err, s.env, f.quiet, f.verbose)
 	result, err := suite.Run(ctx, suite.Options{
-		Tags: f.tags, Runtime: where.Runtime, Dialect: where.Dialect, NodeBinary: f.node, Concurrency: f.concurrency,
+		Tags: f.tags, Runtime: where.Runtime, Dialect: where.Dialect, NodeBinary: f.node, TLS: authority, Concurrency: f.concurrency,
 		System: "built-in cluster", Version: version(), Progress: p.event, Log: logger(s, f.verbose),
 	})
 	p.close()

@@ -25,6 +25,7 @@ type upFlags struct {
 	nodes, host, node    string
 	redirects            []string
 	json, empty, verbose bool
+	tls                  bool
 }
 
 func upCommand(s streams) *cobra.Command {
@@ -59,6 +60,7 @@ named cavs is the one that the others ask at $authorize.
 	flags.StringVar(&f.host, "host", "", "host name or address in each node's URL; opens the nodes' ports to others")
 	flags.StringVar(&f.node, "node", "", "built node binary, in place of building it")
 	flags.StringArrayVar(&f.redirects, "redirect", nil, "a redirect_uri of the registered clients, in place of "+control.DefaultRedirect+"; can be given again")
+	tlsFlag(cmd, &f.tls)
 	flags.BoolVar(&f.json, "json", false, "print one JSON object on stdout once all nodes answer")
 	flags.BoolVar(&f.empty, "empty", false, "leave out the fixture patients")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "show the nodes' log")
@@ -106,9 +108,16 @@ func up(ctx context.Context, s streams, f upFlags) (err error) {
 	if err := settings.Validate(); err != nil {
 		return usage("--redirect: %v", err)
 	}
+	authority, err := authorityFor(f.tls)
+	if err != nil {
+		return err
+	}
 	specs, err := upSpecs(names, settings, f.empty)
 	if err != nil {
 		return err
+	}
+	for i := range specs {
+		specs[i].TLS = f.tls
 	}
 	began := time.Now()
 	p := newProgress(s.err, s.env, false, false)
@@ -120,7 +129,7 @@ func up(ctx context.Context, s streams, f upFlags) (err error) {
 		}
 	}
 	defer quiet()
-	rt, why, err := cluster.Auto(ctx, where.Runtime, cluster.Options{Host: f.host, NodeBinary: f.node, Log: logger(s, f.verbose)})
+	rt, why, err := cluster.Auto(ctx, where.Runtime, cluster.Options{Host: f.host, NodeBinary: f.node, Authority: authority, Log: logger(s, f.verbose)})
 	if err != nil {
 		return err
 	}

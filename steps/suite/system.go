@@ -1,0 +1,201 @@
+package suite
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"example.org/ccde/features"
+	"example.org/ccde/mockehr/cluster"
+	"example.org/ccde/reports"
+	"example.org/ccde/steps"
+	"example.org/ccde/steps/config"
+	"example.org/ccde/steps/judge"
+)
+
+// System is an outside system that is described by a file, with all that the
+// harness opens for it: the lasting key, the front door, its process.
+type System struct {
+	File  *config.System
+	Roles []string // those to be judged
+
+	keys    config.Keys
+	ca      []byte
+	door    *cluster.Door
+	process *process
+}
+
+// ReadSystem reads a system's file; the error is a *UsageError.
+func ReadSystem(file string, env func(string) string, overrides ...config.Override) (*config.System, error) {
+	catalogue, err := features.Catalogue()
+	if err != nil {
+		return nil, err
+	}
+	known := func(id string) (is, may bool) {
+		i := slices.IndexFunc(catalogue, func(r features.Requirement) bool { return r.ID == id })
+		return i >= 0, i >= 0 && catalogue[i].Level == reports.MAY
+	}
+	s, err := config.Read(file, env, known, overrides...)
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	return s, nil
+}
+
+// OpenSystem reads or makes the key, opens the front door, and starts the
+// system where its file says how. roles are those to be judged, nil = all that
+// the file names. Close must be called. The error is a *UsageError where the
+// file is at fault.
+func OpenSystem(ctx context.Context, file *config.System, roles []string, log *slog.Logger) (s *System, err error) {
+	s = &System{File: file, Roles: file.Roles()}
+	for _, role := range roles {
+		if !slices.Contains(s.Roles, role) {
+			return nil, &UsageError{fmt.Errorf("role %q is not described in the file, which has %s", role, strings.Join(s.Roles, ", "))}
+		}
+	}
+	if len(roles) > 0 {
+		s.Roles = slices.DeleteFunc(s.Roles, func(r string) bool { return !slices.Contains(roles, r) })
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
+			s = nil
+		}
+	}()
+	if s.keys, err = config.ReadKeys(file.Path(file.Key)); err != nil {
+		return s, &UsageError{err}
+	}
+	if err := s.openDoor(log); err != nil {
+		return s, &UsageError{err}
+	}
+	if file.Command != nil {
+		if s.process, err = s.newProcess(); err != nil {
+			return s, err
+		}
+		if err := s.process.Start(ctx); err != nil {
+			return s, fmt.Errorf("command.start: %w", err)
+		}
+	}
+	return s, nil
+}
+
+func (s *System) openDoor(log *slog.Logger) error {
+	opt := cluster.DoorOptions{Listen: s.File.Listen, Advertise: s.File.Advertised(), Log: log, Harness: judge.UserAgent,
+		Keys: steps.JWKS(&s.keys.Harness.PublicKey, s.File.Advertised()+cluster.KeysPath)}
+	for _, name := range []string{s.File.TLS.CA, s.File.TLS.Cert} {
+		if name == "" {
+			continue
+		}
+		text, err := os.ReadFile(s.File.Path(name))
+		if err != nil {
+			return fmt.Errorf("tls: %w", err)
+		}
+		s.ca = append(append(s.ca, text...), '\n')
+	}
+	if s.File.TLS.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(s.File.Path(s.File.TLS.Cert), s.File.Path(s.File.TLS.Key))
+		if err != nil {
+			return fmt.Errorf("tls.cert and tls.key: %w", err)
+		}
+		opt.TLS = &pair
+	}
+	var err error
+	s.door, err = cluster.OpenDoor(opt)
+	return err
+}
+
+// Close ends the system, if the harness started it, and the front door.
+func (s *System) Close(ctx context.Context) error {
+	var errs []error
+	if s.process != nil {
+		errs = append(errs, s.process.Kill(ctx))
+	}
+	if s.door != nil {
+		errs = append(errs, s.door.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Options adds to options what makes a run one about this system.
+func (s *System) Options(opt Options) (Options, error) {
+	catalogue, err := features.Catalogue()
+	if err != nil {
+		return opt, err
+	}
+	var mays []string
+	for _, r := range catalogue {
+		if r.Level == reports.MAY {
+			mays = append(mays, r.ID)
+		}
+	}
+	opt.Runtime, opt.Door, opt.CA, opt.NodeKey = cluster.ChooseEmbedded, s.door, s.ca, s.keys.Mocks
+	opt.Key, opt.Issuer = s.keys.Harness, s.keys.Issuer
+	opt.JudgeDialect, opt.Roles, opt.Judged, opt.Skip = s.File.System.Dialect, s.roles(), s.Roles, s.File.Skips(mays)
+	opt.System = strings.TrimSpace(s.File.System.Name + " " + s.File.System.Version)
+	for _, w := range s.File.Waivers {
+		opt.Waivers = append(opt.Waivers, Waiver{ID: w.ID, Reason: w.Reason, Until: w.Day()})
+	}
+	for _, g := range s.File.Gaps(s.Roles) {
+		opt.Notes = append(opt.Notes, "unjudged: "+g.String())
+	}
+	before := opt.Adjust
+	opt.Adjust = func(e *steps.Env) {
+		if v := s.File.Source; v != nil {
+			if _, outside := e.Roles["source"]; outside {
+				e.Patient, e.OtherPatient = v.Patient, v.OtherPatient
+			}
+		}
+		if v := s.File.Target; v != nil {
+			e.UpdateEvery = timeOf(v.Update.Every)
+		}
+		e.Timeouts = steps.Timeouts{Request: timeOf(s.File.Timeouts.Request), Copy: timeOf(s.File.Timeouts.Copy)}
+		if before != nil {
+			before(e)
+		}
+	}
+	return opt, nil
+}
+
+// roles are the outside systems as steps know them.
+func (s *System) roles() map[string]steps.Role {
+	out := map[string]steps.Role{}
+	if v := s.File.Source; v != nil {
+		r := steps.Role{FHIR: v.FHIR, Token: v.Token, Consumer: secret(v.Consumer.Bearer), Admin: secret(v.Admin.Bearer),
+			AsksCAVS: v.CAVS, Trusts: config.Trusts(v.TrustsOurKeys), Loaded: v.Loaded}
+		if v.JWT.Given() {
+			r.JWT = func(ctx context.Context, application string) (string, error) {
+				return v.JWT.Run(ctx, "CCDE_APPLICATION="+application)
+			}
+		}
+		out["source"] = r
+	}
+	if v := s.File.Target; v != nil {
+		out["target"] = steps.Role{FHIR: v.FHIR, Keys: v.Keys, Consumer: secret(v.Consumer.Bearer), Admin: secret(v.Readback.Bearer),
+			Expired: secret(v.ExpiredJWT), Trusts: true}
+	}
+	if v := s.File.CAVS; v != nil {
+		out["cavs"] = steps.Role{FHIR: v.Registry.FHIR, CAVS: v.URL, Registry: v.Registry.FHIR, Admin: secret(v.Registry.Bearer),
+			Trusts: config.Trusts(v.TrustsOurKeys), Known: map[string]steps.Secret{"approved": secret(v.Known.Approved),
+				"unsuitable": secret(v.Known.Unsuitable), "unknown": secret(v.Known.Unknown)}}
+	}
+	if s.process != nil {
+		for name, r := range out {
+			r.Process = s.process
+			out[name] = r
+		}
+	}
+	return out
+}
+
+// secret is a config's secret as steps take it; nil where none is given.
+func secret(s config.Secret) steps.Secret {
+	if !s.Given() {
+		return nil
+	}
+	return s.Get
+}
