@@ -190,9 +190,12 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, f family, er
 
 // looseStatus is the status in dialect test.fhir.org (protocol 2): 500 for
 // errors of operations and of the token endpoint and for malformed input;
-// $connect keeps its 400. What is no error of either stays what it is.
+// $connect keeps its 400. What is no error of either stays what it is, a body
+// over the limit among it.
 func looseStatus(f family, p problem) int {
 	switch {
+	case p.status == http.StatusRequestEntityTooLarge:
+		return p.status
 	case f == connect && p.status < 500:
 		return http.StatusBadRequest
 	case f == token && p.operation:

@@ -73,7 +73,7 @@ func TestDialectIsJudged(t *testing.T) {
 	if underRace {
 		t.Skip("what is judged is the same without the race detector")
 	}
-	rows := []judge.Row{judge.JWTAtAuthorize, judge.CAVSAtAuthorize, judge.CAVSExpired, judge.ConsentWithdrawn}
+	rows := []judge.Row{judge.JWTAtAuthorize, judge.CAVSAtAuthorize, judge.CAVSExpired, judge.ConsentWithdrawn, judge.MalformedInput}
 	lenient := play(t, suite.Options{Runtime: cluster.ChooseEmbedded, Dialect: testFHIR})
 	var want []string
 	met := map[string]bool{}
@@ -111,7 +111,7 @@ func TestDialectIsJudged(t *testing.T) {
 	slices.Sort(want)
 	slices.Sort(got)
 	assert.Equal(t, slices.Compact(want), got)
-	assert.ElementsMatch(t, []string{"SRC-22", "SRC-23", "SRC-38", "SRC-45", "CAV-08"}, ids)
+	assert.ElementsMatch(t, []string{"SRC-22", "SRC-23", "SRC-38", "SRC-45", "CAV-08", "SEC-01", "SEC-02", "SEC-05"}, ids)
 	assert.Equal(t, reports.ExitNotConformant, hard.ExitCode)
 }
 
