@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
@@ -117,6 +118,8 @@ func TestVerifyTakes(t *testing.T) {
 	require.NoError(t, err)
 	p521, err := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	require.NoError(t, err)
+	edwardsKey, edwards, err := ed25519.GenerateKey(rand.Reader)
+	require.NoError(t, err)
 	set := func(public any) json.RawMessage {
 		raw, err := printKey(public, "k", "")
 		require.NoError(t, err)
@@ -133,6 +136,7 @@ func TestVerifyTakes(t *testing.T) {
 		"PS256":           {jwt.SigningMethodPS256, key.private, key.Public(), "k", goodClaims()},
 		"ES256":           {jwt.SigningMethodES256, p256, &p256.PublicKey, "k", goodClaims()},
 		"ES512":           {jwt.SigningMethodES512, p521, &p521.PublicKey, "k", goodClaims()},
+		"EdDSA":           {jwt.SigningMethodEdDSA, edwards, edwardsKey, "k", goodClaims()},
 		"no kid":          {jwt.SigningMethodRS256, key.private, key.Public(), "", goodClaims()},
 		"iat as a string": {jwt.SigningMethodRS256, key.private, key.Public(), "k", with(goodClaims(), "iat", "1501842669")},
 		"iat within skew": {jwt.SigningMethodRS256, key.private, key.Public(), "k", with(goodClaims(), "iat", start.Unix()+59)},

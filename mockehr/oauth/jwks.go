@@ -3,6 +3,7 @@ package oauth
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
@@ -80,7 +81,7 @@ func parseKey(raw json.RawMessage) (PublicKey, bool) {
 		if k.N.BitLen() < minRSA || k.E < 3 {
 			return PublicKey{}, false
 		}
-	case *ecdsa.PublicKey:
+	case *ecdsa.PublicKey, ed25519.PublicKey:
 	default:
 		return PublicKey{}, false
 	}

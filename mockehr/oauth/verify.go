@@ -3,6 +3,7 @@ package oauth
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"time"
 
@@ -19,13 +20,14 @@ var algorithms = map[string]jwt.SigningMethod{
 	"RS256": jwt.SigningMethodRS256, "RS384": jwt.SigningMethodRS384, "RS512": jwt.SigningMethodRS512,
 	"PS256": jwt.SigningMethodPS256, "PS384": jwt.SigningMethodPS384, "PS512": jwt.SigningMethodPS512,
 	"ES256": jwt.SigningMethodES256, "ES384": jwt.SigningMethodES384, "ES512": jwt.SigningMethodES512,
+	"EdDSA": jwt.SigningMethodEdDSA,
 }
 
 // CheckAlgorithm refuses a JWT that is not signed with an asymmetric algorithm
 // known here, in either dialect (protocol 2). The error is a *TokenError.
 func (t *Token) CheckAlgorithm() error {
 	if _, ok := algorithms[t.Algorithm]; !ok {
-		return badToken(BadAlgorithm, "alg %q; use one of RS, PS or ES with 256, 384 or 512", clip(t.Algorithm))
+		return badToken(BadAlgorithm, "alg %q; use EdDSA, or one of RS, PS or ES with 256, 384 or 512", clip(t.Algorithm))
 	}
 	if t.critical {
 		return badToken(BadAlgorithm, "its header has crit or b64, which are not known here")
@@ -73,6 +75,9 @@ func suits(method jwt.SigningMethod, key crypto.PublicKey) bool {
 	case *jwt.SigningMethodECDSA:
 		k, ok := key.(*ecdsa.PublicKey)
 		return ok && k.Curve.Params().BitSize == m.CurveBits
+	case *jwt.SigningMethodEd25519:
+		_, ok := key.(ed25519.PublicKey)
+		return ok
 	}
 	return false
 }
