@@ -68,7 +68,7 @@ func TestAttacks(t *testing.T) {
 		"alg None":                     {b64(`{"alg":"None","kid":"key-1"}`) + "." + parts[1] + ".", BadAlgorithm},
 		"alg none, signature kept":     {b64(`{"alg":"none","kid":"key-1"}`) + "." + parts[1] + "." + parts[2], BadAlgorithm},
 		"alg rs256":                    {b64(`{"alg":"rs256","kid":"key-1"}`) + "." + parts[1] + "." + parts[2], BadAlgorithm},
-		"alg EdDSA":                    {b64(`{"alg":"EdDSA","kid":"key-1"}`) + "." + parts[1] + "." + parts[2], BadAlgorithm},
+		"alg of another key":           {b64(`{"alg":"EdDSA","kid":"key-1"}`) + "." + parts[1] + "." + parts[2], BadSignature},
 		"HMAC with the public PEM":     {hmac(key.publicPEM()), BadAlgorithm},
 		"HMAC with the public DER":     {hmac(der), BadAlgorithm},
 		"HMAC with the PKCS#1 DER":     {hmac(x509.MarshalPKCS1PublicKey(&key.private.PublicKey)), BadAlgorithm},
