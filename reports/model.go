@@ -145,17 +145,24 @@ type Run struct {
 	Schema string `json:"schema"`
 	// Version is the suite's.
 	Version string `json:"version,omitempty"`
-	// System is what was judged, for people.
-	System string `json:"system,omitempty"`
+	// Files are the feature files and the catalogue that it judged by.
+	Files []Digest `json:"files,omitempty"`
+	// System, SystemVersion and Vendor name what was judged, as its config does.
+	System        string `json:"system,omitempty"`
+	SystemVersion string `json:"systemVersion,omitempty"`
+	Vendor        string `json:"vendor,omitempty"`
+	// Judged are the roles of an outside system that were judged; empty where mocks played all.
+	Judged []JudgedRole `json:"judged,omitempty"`
 	// Runtime is where the mocks ran: docker, embedded or fake; Why says how it was chosen.
 	Runtime string `json:"runtime"`
 	Why     string `json:"why,omitempty"`
 	// Dialect is what the mocks spoke, JudgeDialect what the judge was told where that differs.
-	Dialect      string    `json:"dialect"`
-	JudgeDialect string    `json:"judgeDialect,omitempty"`
-	Tags         string    `json:"tags,omitempty"`
-	Started      time.Time `json:"started"`
-	DurationMS   float64   `json:"durationMs"`
+	Dialect      string `json:"dialect"`
+	JudgeDialect string `json:"judgeDialect,omitempty"`
+	// Selection says what part of the suite was chosen, in words; empty if it was the whole.
+	Selection  string    `json:"selection,omitempty"`
+	Started    time.Time `json:"started"`
+	DurationMS float64   `json:"durationMs"`
 	// Partial says that something that counts was not judged, or that the run was cut short.
 	Partial bool `json:"partial"`
 	// Interrupted says that the run was cut short; what had not run yet is missing.
@@ -171,6 +178,29 @@ type Run struct {
 	Scenarios      []Scenario    `json:"scenarios"`
 	// Notes say what the config leaves unjudged, and what the run could not take away again.
 	Notes []string `json:"notes,omitempty"`
+	// Waivers are all that the config has.
+	Waivers []Waiver `json:"waivers,omitempty"`
 	// StaleWaivers are ids whose waiver is over or was not needed.
 	StaleWaivers []string `json:"staleWaivers,omitempty"`
+}
+
+// Digest names a file of the suite by its content.
+type Digest struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"` // hex
+}
+
+// JudgedRole is a role that an outside system plays, and its URL.
+type JudgedRole struct {
+	Role string `json:"role"`
+	URL  string `json:"url"`
+}
+
+// Waiver lets a requirement fail until a day, for a reason.
+type Waiver struct {
+	ID     string    `json:"id"`
+	Reason string    `json:"reason"`
+	Until  time.Time `json:"until"` // the last day on which it holds
+	// Stale says that it is over, or was not needed.
+	Stale bool `json:"stale,omitempty"`
 }

@@ -23,6 +23,7 @@ var allowed = map[string][]string{
 	"features":            {},
 	"fixtures":            {},
 	"reports":             {},
+	"reports/certificate": {"reports"},
 	"steps/config":        {},
 	"mockehr/fhir":        {},
 	"mockehr/control":     {},
@@ -39,7 +40,7 @@ var allowed = map[string][]string{
 	"steps/judge":         {"reports", "mockehr/fhir"},
 	"steps":               {"steps/judge", "steps/config", "reports", "features", "fixtures", "mockehr/fhir", "mockehr/cluster", "mockehr/control"},
 	"steps/suite":         {"steps", "steps/judge", "steps/config", "reports", "features", "fixtures", "mockehr/fhir", "mockehr/cluster", "mockehr/control"},
-	"steps/cmd/ccde":      {"steps", "steps/suite", "steps/judge", "steps/config", "reports", "features", "fixtures", "mockehr/fhir", "mockehr/cluster", "mockehr/control"},
+	"steps/cmd/ccde":      {"steps", "steps/suite", "steps/judge", "steps/config", "reports", "reports/certificate", "features", "fixtures", "mockehr/fhir", "mockehr/cluster", "mockehr/control"},
 }
 
 // notInNode are modules that the node's binary must not hold.

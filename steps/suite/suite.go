@@ -73,8 +73,9 @@ type Options struct {
 	Notes []string
 	// Adjust changes what the scenarios share, before the first one; nil = nothing.
 	Adjust func(*steps.Env)
-	// System and Version stand in the report.
-	System, Version string
+	// System, SystemVersion and Vendor name what is judged, Version the suite; they
+	// stand in the report.
+	System, SystemVersion, Vendor, Version string
 	// Progress is told how the run goes, one call at a time; nil = nobody.
 	Progress func(Event)
 	Log      *slog.Logger // nil = none
@@ -179,7 +180,11 @@ func Run(ctx context.Context, opt Options) (run *reports.Run, err error) {
 		return nil, &UsageError{fmt.Errorf("%w out of %d", ErrNothingSelected, len(all.order))}
 	}
 
-	run = &reports.Run{Version: opt.Version, System: opt.System, Dialect: opt.Dialect, Tags: opt.Tags, Started: time.Now().UTC(), Notes: opt.Notes}
+	run = &reports.Run{Version: opt.Version, System: opt.System, SystemVersion: opt.SystemVersion, Vendor: opt.Vendor, Dialect: opt.Dialect,
+		Selection: opt.selection(), Judged: judgedRoles(&opt, underTest(passes)), Started: time.Now().UTC(), Notes: opt.Notes}
+	if run.Files, err = digests(opt.Features, opt.ExtraFeatures); err != nil {
+		return nil, &UsageError{err}
+	}
 	if opt.JudgeDialect != opt.Dialect {
 		run.JudgeDialect = opt.JudgeDialect
 	}
@@ -303,7 +308,7 @@ func finish(run *reports.Run, opt *Options, roles []string, catalogue []features
 			}
 		}
 	}
-	whole := len(roles) > 0 && opt.Tags == "" && opt.Requirements == nil && opt.Only == nil
+	whole := len(roles) > 0 && opt.selection() == ""
 	for _, r := range catalogue {
 		if !asked[r.ID] && !(whole && opt.Skip[r.ID] == "" && slices.ContainsFunc(roles, func(role string) bool { return binds(role, r.ID) })) {
 			continue

@@ -136,7 +136,7 @@ func (s *System) Options(opt Options) (Options, error) {
 	opt.Runtime, opt.Door, opt.CA, opt.NodeKey = cluster.ChooseEmbedded, s.door, s.ca, s.keys.Mocks
 	opt.Key, opt.Issuer = s.keys.Harness, s.keys.Issuer
 	opt.JudgeDialect, opt.Roles, opt.Judged, opt.Skip = s.File.System.Dialect, s.roles(), s.Roles, s.File.Skips(mays)
-	opt.System = strings.TrimSpace(s.File.System.Name + " " + s.File.System.Version)
+	opt.System, opt.SystemVersion, opt.Vendor = s.File.System.Name, s.File.System.Version, s.File.System.Vendor
 	for _, w := range s.File.Waivers {
 		opt.Waivers = append(opt.Waivers, Waiver{ID: w.ID, Reason: w.Reason, Until: w.Day()})
 	}

@@ -31,9 +31,11 @@ func waive(run *reports.Run, waivers []Waiver, now time.Time) {
 	for _, w := range waivers {
 		i := slices.IndexFunc(run.Requirements, func(r reports.Requirement) bool { return r.ID == w.ID })
 		met := i >= 0 && slices.Contains([]string{reports.Passed, reports.Warning, reports.Skipped}, run.Requirements[i].Verdict)
-		if met || over[w.ID] {
+		stale := met || over[w.ID]
+		if stale {
 			run.StaleWaivers = append(run.StaleWaivers, w.ID)
 		}
+		run.Waivers = append(run.Waivers, reports.Waiver{ID: w.ID, Reason: w.Reason, Until: w.Until, Stale: stale})
 	}
 	run.ExitCode = reports.ExitCode(run)
 	run.Conformant = run.ExitCode == reports.ExitConformant || run.ExitCode == reports.ExitStaleWaiver
