@@ -20,6 +20,8 @@ func copiesSteps() []step {
 			`And the target EHR holds what the source EHR gave, each once`, (*world).holdsOnce},
 		{`{role} holds what {role} gave of {who}`, "The same for one patient.",
 			`And the target EHR holds what the source EHR gave of the other patient`, (*world).holdsOf},
+		{`{role} holds the whole record of {who} at {role}, each once`, "Reads the record at both and compares: all that is there now, whoever gave it and when. What a node that was killed gave before, nobody can tell any more. Judges TGT-26, or the scenario's own id.",
+			`Then the target EHR holds the whole record of the patient at the source EHR, each once`, (*world).holdsWhole},
 		{`each reference between copies leads to the copy`, "No copy refers to an original that was copied too. Judges TGT-26.",
 			`And each reference between copies leads to the copy`, (*world).referencesLead},
 		{`{role} holds the new result, once`, "The laboratory result that was recorded last is there, in one copy. Judges TGT-27, or the scenario's own id.",
@@ -95,6 +97,25 @@ func (w *world) holdsCopy(ctx context.Context, target, source, who string, once 
 		return w.rec.Fail("TGT-24", "requests for the record that the source can answer", fmt.Sprintf("%d requests for data, and nothing given", len(data)))
 	}
 	return w.sameAs(ctx, f, given, once)
+}
+
+func (w *world) holdsWhole(ctx context.Context, target, who, source string) error {
+	f, err := w.between(ctx, target, source, who)
+	if err != nil {
+		return err
+	}
+	if f.source.control == nil {
+		return w.beyond(f.source.title() + " is an outside system; what its record is, it says itself")
+	}
+	whole := newGraph(f.source.fhir)
+	if err := w.gather(ctx, whole, f.source, "the administrator", f.source.admin, f.patient); err != nil {
+		return err
+	}
+	// A permission is no part of the record, and other people have theirs.
+	whole.drop(func(key string) bool {
+		return strings.HasPrefix(key, "Consent/") || strings.HasPrefix(key, "Patient/") && key != "Patient/"+f.patient
+	})
+	return w.sameAs(ctx, f, whole, true)
 }
 
 func (w *world) sameAs(ctx context.Context, f *passage, given *graph, once bool) error {

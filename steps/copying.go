@@ -55,6 +55,8 @@ func copyingSteps() []step {
 			`Then it has asked the source EHR nothing in that time`, (*world).nothingInTime},
 		{`it has asked {role} nothing of {who} in that time`, "The same for one patient's connection.",
 			`Then it has asked the source EHR nothing of the patient in that time`, (*world).nothingOfInTime},
+		{`{role} has given nothing in that time, unless {excuse}`, "No answer with a part of the record since time last passed, unless a row of the dialect tables excuses it. Judges the scenario's first id.",
+			`Then the source EHR has given nothing in that time, unless a withdrawn Consent runs on there`, (*world).gaveNothing},
 		{`it got one new access token, and went on with it`, "Since time last passed. Judges the scenario's first id.",
 			`Then it got one new access token, and went on with it`, (*world).oneNewToken},
 		{`it got at most one new access token in that time`, "Since time last passed. Judges the scenario's first id.",

@@ -16,7 +16,7 @@ import (
 
 func faultSteps() []step {
 	return []step{
-		{`{role} answers the next {int} request(s) for "{path}" with status {int}`, "A rule of the mock: an error of its own in place of its answer. The path is below the node's root, ** stands for any number of segments.",
+		{`{role} answers the next {int} request(s) for "{path}" with status {int}`, "A rule of the mock: an error of its own in place of its answer. The path is below the node's root, ** stands for any number of segments; with ?name=text it is a request with that parameter, * for any text: a mock's next pages have _cursor.",
 			`When the source EHR answers the next 3 requests for "/r3/Condition" with status 500`, (*world).answersNext},
 		{`{role} answers the next {int} request(s) for "{path}" with status {int}, to be tried again after {int} seconds`, "The same with Retry-After.",
 			`When the source EHR answers the next 1 request for "/r3/Condition" with status 429, to be tried again after 120 seconds`, (*world).answersNextRetry},
@@ -28,6 +28,10 @@ func faultSteps() []step {
 			`And the source EHR answers every request for "/auth/token" with status 400 and the body:`, (*world).answersEveryBody},
 		{`{role} answers "{path}" with {fault}`, "The mock answers with something broken: half a Bundle, a page of HTML, and so on.",
 			`Given the source EHR answers "/r3/Condition" with half a Bundle`, (*world).answersBroken},
+		{`{role} breaks off its next {int} answer(s) to "{path}"`, "The connection closes after a few bytes of the answer's body.",
+			`When the source EHR breaks off its next 1 answer to "/r3/Condition"`, (*world).breaksOff},
+		{`{role} sends "{path}" at {int} bytes a second`, "The mock throttles its answers, in real time.",
+			`Given the source EHR sends "/r3/Condition" at 20000 bytes a second`, (*world).sendsSlowly},
 		{`{role}'s pages of "{path}" lead in a circle`, "Each page's next link is that page again.",
 			`Given the source EHR's pages of "/r3/Condition" lead in a circle`, (*world).circle},
 		{`{role}'s next link of "{path}" leads to {role}`, "The next link points to another host.",
@@ -36,14 +40,6 @@ func faultSteps() []step {
 			`Given the source EHR redirects "/r3/Condition" to the second source EHR`, (*world).redirects},
 		{`{role}'s metadata names the token endpoint of {role}`, "Changes oauth-uris in the CapabilityStatement.",
 			`Given the source EHR's metadata names the token endpoint of the second source EHR`, (*world).otherToken},
-		{`the link between {role} and {role} is cut`, "Neither reaches the other; the harness still reaches both.",
-			`When the link between the source EHR and the CAVS is cut`, (*world).cut},
-		{`the link between {role} and {role} is mended`, "They reach each other again.",
-			`When the link between the source EHR and the CAVS is mended`, (*world).mend},
-		{`{role} is killed`, "SIGKILL.",
-			`When the target EHR is killed`, (*world).kill},
-		{`{role} is started again`, "Starts a killed node with what it had stored.",
-			`And the target EHR is started again`, (*world).restart},
 		{`{role} takes a new key`, "The mock signs with a new key from here on, and no longer publishes the old one.",
 			`When the target EHR takes a new key`, (*world).newKey},
 	}
@@ -55,7 +51,19 @@ func (w *world) answersWith(ctx context.Context, title, path string, times int, 
 	if err != nil {
 		return err
 	}
-	return w.rule(ctx, n, control.Rule{Match: control.Match{Path: path}, Times: times, Answer: &a})
+	return w.rule(ctx, n, control.Rule{Match: matchOf(path), Times: times, Answer: &a})
+}
+
+// matchOf is what a step's path names: a path below the node's root, and behind
+// a question mark a parameter with a glob.
+func matchOf(path string) control.Match {
+	path, query, parameter := strings.Cut(path, "?")
+	m := control.Match{Path: path}
+	if parameter {
+		name, glob, _ := strings.Cut(query, "=")
+		m.Query = map[string]string{name: glob}
+	}
+	return m
 }
 
 // ownError is a mock's error, in the words of the endpoint.
@@ -221,64 +229,20 @@ func tokenPath(m map[string]any) string {
 	return ""
 }
 
-// link cuts or mends the link between two EHRs. An outside system is kept from
-// the mock at the front door.
-func (w *world) link(ctx context.Context, a, b string, cut bool) error {
-	x, err := w.role(ctx, a)
+func (w *world) breaksOff(ctx context.Context, title, times, path string) error {
+	n, err := w.controlled(ctx, title)
 	if err != nil {
 		return err
 	}
-	y, err := w.role(ctx, b)
-	if err != nil {
-		return err
-	}
-	if y.control == nil {
-		x, y = y, x
-	}
-	switch {
-	case x.control != nil && cut:
-		return w.cluster.Cut(ctx, x.name, y.name)
-	case x.control != nil:
-		return w.cluster.Mend(ctx, x.name, y.name)
-	case y.control != nil && w.env.CutDoor != nil:
-		return w.env.CutDoor(w.cluster, y.name, cut)
-	}
-	return w.beyond("the link between " + x.title() + " and " + y.title() + " is not the harness's to cut")
+	return w.rule(ctx, n, control.Rule{Match: matchOf(path), Times: number(times), Cut: &control.Cut{After: 20}})
 }
 
-func (w *world) cut(ctx context.Context, a, b string) error { return w.link(ctx, a, b, true) }
-
-func (w *world) mend(ctx context.Context, a, b string) error { return w.link(ctx, a, b, false) }
-
-// process is what kills and starts an EHR.
-func (w *world) process(ctx context.Context, title string) (kill, start func(context.Context) error, err error) {
-	n, err := w.role(ctx, title)
-	switch {
-	case err != nil:
-		return nil, nil, err
-	case n.control != nil:
-		return func(ctx context.Context) error { return w.cluster.Kill(ctx, n.name) },
-			func(ctx context.Context) error { return w.cluster.Restart(ctx, n.name) }, nil
-	case n.outside != nil && n.outside.Process != nil:
-		return n.outside.Process.Kill, n.outside.Process.Start, nil
-	}
-	return nil, nil, w.beyond("the harness did not start " + n.title() + ", so it can't kill it (command.start)")
-}
-
-func (w *world) kill(ctx context.Context, title string) error {
-	kill, _, err := w.process(ctx, title)
+func (w *world) sendsSlowly(ctx context.Context, title, path, rate string) error {
+	n, err := w.controlled(ctx, title)
 	if err != nil {
 		return err
 	}
-	return kill(ctx)
-}
-
-func (w *world) restart(ctx context.Context, title string) error {
-	_, start, err := w.process(ctx, title)
-	if err != nil {
-		return err
-	}
-	return start(ctx)
+	return w.rule(ctx, n, control.Rule{Match: matchOf(path), Throttle: int64(number(rate))})
 }
 
 func (w *world) newKey(ctx context.Context, title string) error {

@@ -107,9 +107,20 @@ func (s seen) below() (path string, ok bool) {
 	return path, ok
 }
 
-// matches says whether the request is for a path below the node's root, such as /r3/Condition.
+// matches says whether the request is for a path below the node's root, such as
+// /r3/Condition, and has the parameter that stands behind a question mark.
 func (s seen) matches(path string) bool {
-	return strings.HasSuffix(s.parsed().Path, path)
+	m := matchOf(path)
+	for name := range m.Query {
+		if !s.query().Has(name) {
+			return false
+		}
+	}
+	if before, found := strings.CutSuffix(m.Path, "/*"); found {
+		dir, _, _ := cutLast(s.parsed().Path, "/")
+		return strings.HasSuffix(dir, before)
+	}
+	return strings.HasSuffix(s.parsed().Path, m.Path)
 }
 
 func (s seen) isToken() bool {

@@ -76,6 +76,10 @@ var faults = map[string]func(ctx context.Context, w *world, good string, to *nod
 			c["iat"], c["exp"] = now.Add(-26*time.Hour).Unix(), now.Add(-2*time.Hour).Unix()
 		})
 	},
+	"ends at this second":            claimed("exp", 0),
+	"ends at the next second":        claimed("exp", time.Second),
+	"was issued 60 seconds from now": claimed("iat", time.Minute),
+	"was issued 61 seconds from now": claimed("iat", time.Minute+time.Second),
 	"has a bad signature": func(_ context.Context, _ *world, good string, _ *node) (string, error) {
 		head, sig, ok := cutLast(good, ".")
 		if !ok || len(sig) < 40 {
@@ -163,6 +167,17 @@ var faults = map[string]func(ctx context.Context, w *world, good string, to *nod
 		return w.ownJWT(ctx, "ccde-application", to)
 	},
 	"is no JWT but a word": func(context.Context, *world, string, *node) (string, error) { return "ccde", nil },
+}
+
+// claimed makes a JWT whose claim is so far from now, by the clock of the node that it is for.
+func claimed(claim string, from time.Duration) func(context.Context, *world, string, *node) (string, error) {
+	return func(ctx context.Context, w *world, good string, to *node) (string, error) {
+		now, err := w.now(ctx, to)
+		if err != nil {
+			return "", err
+		}
+		return w.resigned(good, func(c jwt.MapClaims) { c[claim] = now.Add(from).Unix() })
+	}
 }
 
 // strangersKeySet is the path of a key set that nobody's configuration names.

@@ -95,6 +95,7 @@ func topics() []struct {
 		{"status", statusSteps()},
 		{"cavs", cavsSteps()},
 		{"time", timeSteps()},
+		{"network", networkSteps()},
 		{"faults", faultSteps()},
 	}
 }

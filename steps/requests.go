@@ -89,6 +89,9 @@ func (w *world) askOnce(ctx context.Context, c call) (*answer, error) {
 		if ctx.Err() != nil || !w.ours() && c.to.control != nil {
 			return nil, err
 		}
+		if w.losing {
+			return nil, errLost
+		}
 		return nil, w.rec.Fail(w.inherent(c), "an answer to "+c.method+" "+c.url, err.Error())
 	}
 	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil && c.to.control == nil {

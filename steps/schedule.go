@@ -224,6 +224,30 @@ func (w *world) nothingOfInTime(ctx context.Context, title, who string) error {
 	return nil
 }
 
+// gaveNothing looks for answers with a part of the record: what was asked and
+// refused is nothing.
+func (w *world) gaveNothing(ctx context.Context, title, excuse string) error {
+	n, flows, err := w.flowsAt(ctx, title, "")
+	if err != nil {
+		return err
+	}
+	for _, f := range flows {
+		_, data, err := w.passageRequests(ctx, f)
+		if err != nil {
+			return err
+		}
+		late := slices.DeleteFunc(w.sinceMark(n, data), func(e seen) bool { return e.Status != http.StatusOK })
+		if len(late) == 0 {
+			continue
+		}
+		expected, found := "no answer but refusals", fmt.Sprintf("%d good ones, the first to %s at %s", len(late), late[0].say(), stamp(late[0].At))
+		if err := w.rec.Form(w.subject, excuses[excuse], false, expected, found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (w *world) oneNewToken(ctx context.Context) error {
 	f, tokens, data, err := w.ofFlow(ctx)
 	if err != nil {

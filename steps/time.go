@@ -10,6 +10,12 @@ func timeSteps() []step {
 	return []step{
 		{`{duration} pass(es)`, "Lets time pass: all clocks of the mocks go on, from one thing that is due to the next, until all have nothing more to do. With an outside system in the scenario the time really passes, if the timeouts allow it.",
 			`When 25 hours pass`, (*world).passes},
+		{`all clocks stand still, at a whole second`, "The clocks of the mocks are held: time passes only where a step says so, to the nanosecond. With an outside system in the scenario nothing more is played.",
+			`Given all clocks stand still, at a whole second`, (*world).standStill},
+		{`the clock of {role} goes {duration} forward`, "That mock's clock jumps, no other. What its timers wait for comes due.",
+			`When the clock of the source EHR goes 10 minutes forward`, (*world).forward},
+		{`the clock of {role} goes {duration} back`, "The same, back.",
+			`When the clock of the source EHR goes 10 minutes back`, (*world).back},
 		{`{role} asks the CAVS`, "Tells the mock to ask the CAVS at $authorize.",
 			`Given the source EHR asks the CAVS`, (*world).asksCAVS},
 	}
@@ -63,6 +69,50 @@ func (w *world) pass(ctx context.Context, d time.Duration) error {
 func (w *world) settle(ctx context.Context) error {
 	if w.ours() && w.cluster != nil {
 		return w.cluster.Idle(ctx)
+	}
+	return nil
+}
+
+// standStill holds every clock. Instants on the wire have whole seconds, so at a
+// whole second what ends then ends at its very nanosecond.
+func (w *world) standStill(ctx context.Context) error {
+	if !w.ours() {
+		return w.beyond("the clock of an outside system can't be held")
+	}
+	for _, n := range w.cluster.Nodes() {
+		now, err := n.Control.HoldClock(ctx)
+		if err == nil {
+			_, err = n.Control.SetClock(ctx, now.Now.Truncate(time.Second).Add(time.Second))
+		}
+		if err != nil {
+			return fmt.Errorf("the clock of %s: %w", n.Name, err)
+		}
+	}
+	return nil
+}
+
+func (w *world) forward(ctx context.Context, title, text string) error {
+	return w.jump(ctx, title, text, 1)
+}
+
+func (w *world) back(ctx context.Context, title, text string) error {
+	return w.jump(ctx, title, text, -1)
+}
+
+func (w *world) jump(ctx context.Context, title, text string, direction time.Duration) error {
+	if !w.ours() {
+		return w.beyond("the clock of an outside system can't be moved, and goes right; a mock's is not to disagree with it")
+	}
+	d, err := parseDuration(text)
+	if err != nil {
+		return err
+	}
+	n, err := w.controlled(ctx, title)
+	if err != nil {
+		return err
+	}
+	if _, err := n.control.AddClock(ctx, direction*d); err != nil {
+		return fmt.Errorf("the clock of %s: %w", n.title(), err)
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ type world struct {
 	answers []*answer           // all answers
 	set     []*answer           // the answers of a step that asks more than once
 	since   map[string]mark     // where each node's history stood when time last passed
+	losing  bool                // the next answer is to be lost
 	apps    map[string]*registration
 	run     string // a text of this scenario's own, for names that must be new
 	need    Need
@@ -109,7 +110,7 @@ func (w *world) lease(ctx context.Context) error {
 var (
 	idForm     = regexp.MustCompile(`^[A-Z]{3}-[0-9]{2}$`) // a requirement's id
 	secondNode = regexp.MustCompile(`the second (source|target) EHR`)
-	killedNode = regexp.MustCompile(`the (second )?(source|target) EHR is killed|the (CAVS) is killed`)
+	killedNode = regexp.MustCompile(`the (?:(second )?(source|target) EHR|(CAVS)) is (?:killed|paused)`)
 )
 
 // needOf reads in a scenario's steps which nodes it speaks of.

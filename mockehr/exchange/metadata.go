@@ -30,6 +30,7 @@ func (w *worker) discover(ctx context.Context) error {
 	if f := w.failureOf(a); f != nil {
 		return f
 	}
+	w.dated, w.datedAt = dateOf(a), w.Clock.Now()
 	o, err := fhir.ParseJSON(a.body)
 	if err != nil {
 		return fail(broken, "the metadata of %s is %s that can't be read: %v", base, a.kindOf(), err)

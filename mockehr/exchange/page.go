@@ -95,13 +95,13 @@ func (w *worker) runPage(ctx context.Context, text, target, by string, visited m
 			return
 		}
 		if q.Pages == 0 {
-			q.AsOf = asOf
+			q.AsOf, q.At = asOf, w.Clock.Now()
 		}
 		q.Pages++
 		q.Bytes += int64(len(a.body))
 		q.Next = next
 		if q.Done = next == "" && wrong == nil; q.Done && !q.AsOf.IsZero() {
-			q.Since = q.AsOf.Add(-overlap)
+			q.Since, q.Until = q.AsOf.Add(-overlap), q.At
 		}
 	})
 	if err != nil {

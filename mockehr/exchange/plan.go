@@ -88,12 +88,30 @@ func (w *worker) firstPage(ctx context.Context, q *query) string {
 		return target
 	}
 	since := ""
-	if !q.Since.IsZero() {
-		since = "gt" + q.Since.UTC().Format(time.RFC3339)
+	if from := w.since(q); !from.IsZero() {
+		since = "gt" + from.UTC().Format(time.RFC3339)
 	}
 	in := check.Inputs{"connection": w.state().ID, "query": q.Text, "round": w.state().Round}
 	if since = check.Value(ctx, w.Checks, "TGT-27", in, since); since != "" {
 		target += "&_lastUpdated=" + url.QueryEscape(since)
 	}
 	return target
+}
+
+// since is the source's time from which on a search asks; zero asks for all. A source's clock that was
+// set back gives what it writes from then on times that were asked for already: so it is no later than
+// the source's time now, less what passed here since the last search. Where that can't be told, as this
+// node's clock went back too, all is asked for.
+func (w *worker) since(q *query) time.Time {
+	if q.Since.IsZero() || w.dated.IsZero() {
+		return q.Since
+	}
+	passed := w.datedAt.Sub(q.Until)
+	if passed < 0 && w.dated.Before(q.Since) {
+		return time.Time{}
+	}
+	if from := w.dated.Add(-passed - overlap); from.Before(q.Since) {
+		return from
+	}
+	return q.Since
 }

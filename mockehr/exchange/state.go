@@ -51,8 +51,10 @@ func (t token) alive(now time.Time) bool {
 // query is one entry of the first-connection set and how far it has come.
 type query struct {
 	Text  string    // Observation?category=laboratory&patient=1, or Patient/1
-	Since time.Time // _lastUpdated of the next search; zero: all
+	Since time.Time // _lastUpdated of the next search, by the source's clock; zero: all
 	AsOf  time.Time // the source's Date at the first page of the search under way
+	At    time.Time // the same moment by the node's own clock
+	Until time.Time // At, of the last search that came to its end
 	Next  string    // the page to go on with; "": the first
 	Pages int
 	Bytes int64

@@ -30,6 +30,8 @@ type worker struct {
 	problems problems        // of this round
 	caps     capability      // what the source's metadata says
 	endpoint string          // the token endpoint that it names
+	dated    time.Time       // the source's Date when it was asked for its metadata; zero: it didn't say
+	datedAt  time.Time       // the same moment by the node's own clock
 	misses   int             // requests in a row that got no answer
 	away     *retries        // of the source as a whole, once several in a row got none
 	suspect  bool            // the source answered 401 to a token that is good
@@ -163,9 +165,13 @@ func (w *worker) rest(ctx context.Context, until time.Time) error {
 	}
 	return w.change(ctx, func(_ *store.Tx, st *state) error {
 		now, every := w.Clock.Now(), w.settings().UpdateEvery
+		was := st.NextCheck
 		st.NextCheck = st.LastCheck.Add(every)
-		if now.Before(st.LastCheck) { // the clock was set back
+		if now.Before(st.LastCheck) { // the clock was set back: once that much later, not with each look again
 			st.NextCheck = now.Add(every)
+			if was.Before(st.NextCheck) {
+				st.NextCheck = was
+			}
 		}
 		return nil
 	})
