@@ -17,6 +17,17 @@ func (g Gap) String() string {
 	return fmt.Sprintf("%s: %s: %s", g.Field, strings.Join(g.IDs, ", "), g.Why)
 }
 
+// Covers says whether an id is left unjudged by this gap.
+func (g Gap) Covers(id string) bool {
+	return slices.ContainsFunc(g.IDs, func(one string) bool {
+		first, last, several := strings.Cut(one, " to ")
+		if !several {
+			return id == one
+		}
+		return len(id) == len(first) && id[:3] == first[:3] && first <= id && id <= last
+	})
+}
+
 // Gaps says what the file leaves unjudged of these roles. Steps say it again,
 // each scenario with its reason.
 func (s *System) Gaps(roles []string) []Gap {

@@ -76,16 +76,27 @@ func place(file string, err error) error {
 func nearest(name string) string {
 	best, least := "", 4
 	for path := range leavesOf(reflect.TypeFor[System](), "") {
-		for _, word := range strings.Split(path, ".") {
-			if d := distance(name, word); d < least {
-				best, least = word, d
-			}
+		words := strings.Split(path, ".")
+		if word := Nearest(name, words); word != "" && distance(name, word) < least {
+			best, least = word, distance(name, word)
 		}
 	}
 	if best == "" {
 		return "\"ccde init\" writes a file with all there are"
 	}
 	return fmt.Sprintf("is %q meant?", best)
+}
+
+// Nearest is the one of some words that a mistyped one was meant to be, "" where
+// none is near: at most three letters differ, and at most half of them.
+func Nearest(typed string, words []string) string {
+	best, least := "", min(4, len(typed)/2+1)
+	for _, word := range words {
+		if d := distance(strings.ToLower(typed), strings.ToLower(word)); d < least {
+			best, least = word, d
+		}
+	}
+	return best
 }
 
 func distance(a, b string) int {

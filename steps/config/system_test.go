@@ -42,7 +42,7 @@ func TestExampleHasEveryField(t *testing.T) {
 }
 
 func TestCommentedIsGood(t *testing.T) {
-	text := Commented("My EHR")
+	text := Template{Name: "My EHR"}.Commented()
 	assert.NotContains(t, text, "#?")
 	s, err := parse(t, text, nil)
 	require.NoError(t, err, text)

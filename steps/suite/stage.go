@@ -136,7 +136,13 @@ func (st *stage) envOf(opt *Options, p *pass) *steps.Env {
 	env.Consumer, env.Admin = cluster.Bearers(st.rt)
 	env.Pool = st.lease
 	if opt.Door != nil {
-		env.Pool, env.Transport = st.leaseAtDoor(p.role == "target"), st.transport
+		lease := st.leaseAtDoor(p.role == "target")
+		env.Pool = func(ctx context.Context, need steps.Need) (*cluster.Cluster, func(), error) {
+			// An outside system is nobody's to start as a node.
+			need.Process = slices.DeleteFunc(slices.Clone(need.Process), func(name string) bool { _, outside := p.roles[name]; return outside })
+			return lease(ctx, need)
+		}
+		env.Transport = st.transport
 		env.Elsewhere = opt.Door.Elsewhere
 		env.CutDoor = func(c *cluster.Cluster, name string, cut bool) error { return c.CutOutside(name, cut) }
 	}

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cucumber/godog"
@@ -150,45 +149,19 @@ func (e *UsageError) Unwrap() error { return e.Err }
 // so; a run that was cut short by its context comes back with no error.
 // Whatever it started is ended when it returns.
 func Run(ctx context.Context, opt Options) (run *reports.Run, err error) {
-	if err := opt.defaults(); err != nil {
-		return nil, &UsageError{err}
-	}
-	catalogue, err := features.Catalogue()
+	r, err := prepare(&opt)
 	if err != nil {
 		return nil, &UsageError{err}
 	}
-	known := map[string]bool{}
-	levels := map[string]string{}
-	for _, r := range catalogue {
-		known[r.ID], levels[r.ID] = true, r.Level
-	}
-	selected, err := parseTags(opt.Tags)
-	if err != nil {
-		return nil, &UsageError{err}
-	}
-	all, err := readPlan(selected, known, opt.Features, opt.ExtraFeatures)
-	if err != nil {
-		return nil, &UsageError{err}
-	}
-	p := all.of(opt.wants)
-	passes := passesOf(&opt, p)
-	total := 0
-	for _, one := range passes {
-		total += len(one.plan.order)
-	}
-	if total == 0 {
-		return nil, &UsageError{fmt.Errorf("%w out of %d", ErrNothingSelected, len(all.order))}
-	}
-
 	run = &reports.Run{Version: opt.Version, System: opt.System, SystemVersion: opt.SystemVersion, Vendor: opt.Vendor, Dialect: opt.Dialect,
-		Selection: opt.selection(), Judged: judgedRoles(&opt, underTest(passes)), Started: time.Now().UTC(), Notes: opt.Notes}
+		Selection: opt.selection(), Judged: judgedRoles(&opt, underTest(r.passes)), Started: time.Now().UTC(), Notes: opt.Notes}
 	if run.Files, err = digests(opt.Features, opt.ExtraFeatures); err != nil {
 		return nil, &UsageError{err}
 	}
 	if opt.JudgeDialect != opt.Dialect {
 		run.JudgeDialect = opt.JudgeDialect
 	}
-	st, err := openStage(ctx, &opt, levels, total)
+	st, err := openStage(ctx, &opt, r.levels, r.total)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = fmt.Errorf("cut short before the first scenario: %w", context.Cause(ctx))
@@ -197,8 +170,8 @@ func Run(ctx context.Context, opt Options) (run *reports.Run, err error) {
 	}
 	run.Runtime, run.Why = st.runtime, st.why
 	done := 0
-	for _, one := range passes {
-		results, playing := st.playPass(ctx, opt, one, total, done)
+	for _, one := range r.passes {
+		results, playing := st.playPass(ctx, opt, one, r.total, done)
 		err = errors.Join(err, playing)
 		done += len(one.plan.order)
 		run.Scenarios = append(run.Scenarios, one.settle(results, opt.Skip)...)
@@ -212,20 +185,12 @@ func Run(ctx context.Context, opt Options) (run *reports.Run, err error) {
 		return nil, err
 	}
 	run.Interrupted = ctx.Err() != nil
-	run.Scenarios = inOrder(run.Scenarios, p)
+	run.Scenarios = inOrder(run.Scenarios, r.plan)
 	run.Notes = append(run.Notes, st.noted()...)
 	promote(run.Scenarios, opt.Skip)
 	run.DurationMS = millis(time.Since(run.Started))
-	finish(run, &opt, underTest(passes), catalogue, levels)
+	finish(run, &opt, underTest(r.passes), r.catalogue, r.levels)
 	return run, nil
-}
-
-// wants says whether a scenario is selected by id.
-func (o *Options) wants(s *reports.Scenario) bool {
-	if o.Only != nil && !slices.ContainsFunc(o.Only, func(id string) bool { return id == s.ID || strings.HasPrefix(id, s.ID+" (") }) {
-		return false
-	}
-	return o.Requirements == nil || slices.ContainsFunc(s.Requirements, func(id string) bool { return slices.Contains(o.Requirements, id) })
 }
 
 // playPass plays one pass. News of it count the scenarios of the whole run.

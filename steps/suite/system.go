@@ -47,12 +47,11 @@ func ReadSystem(file string, env func(string) string, overrides ...config.Overri
 	return s, nil
 }
 
-// OpenSystem reads or makes the key, opens the front door, and starts the
-// system where its file says how. roles are those to be judged, nil = all that
-// the file names. Close must be called. The error is a *UsageError where the
-// file is at fault.
-func OpenSystem(ctx context.Context, file *config.System, roles []string, log *slog.Logger) (s *System, err error) {
-	s = &System{File: file, Roles: file.Roles()}
+// NewSystem is a system of which nothing is opened yet: enough to list what
+// would run. roles are those to be judged, nil = all that the file names. The
+// error is a *UsageError.
+func NewSystem(file *config.System, roles []string) (*System, error) {
+	s := &System{File: file, Roles: file.Roles()}
 	for _, role := range roles {
 		if !slices.Contains(s.Roles, role) {
 			return nil, &UsageError{fmt.Errorf("role %q is not described in the file, which has %s", role, strings.Join(s.Roles, ", "))}
@@ -61,27 +60,43 @@ func OpenSystem(ctx context.Context, file *config.System, roles []string, log *s
 	if len(roles) > 0 {
 		s.Roles = slices.DeleteFunc(s.Roles, func(r string) bool { return !slices.Contains(roles, r) })
 	}
+	return s, nil
+}
+
+// OpenSystem is NewSystem and Open.
+func OpenSystem(ctx context.Context, file *config.System, roles []string, log *slog.Logger) (*System, error) {
+	s, err := NewSystem(file, roles)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.Open(ctx, log)
+}
+
+// Open reads or makes the key, opens the front door, and starts the system where
+// its file says how. Close must be called if it succeeds. The error is a
+// *UsageError where the file is at fault.
+func (s *System) Open(ctx context.Context, log *slog.Logger) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
-			s = nil
 		}
 	}()
-	if s.keys, err = config.ReadKeys(file.Path(file.Key)); err != nil {
-		return s, &UsageError{err}
+	if s.keys, err = config.ReadKeys(s.File.Path(s.File.Key)); err != nil {
+		return &UsageError{err}
 	}
 	if err := s.openDoor(log); err != nil {
-		return s, &UsageError{err}
+		return &UsageError{err}
 	}
-	if file.Command != nil {
-		if s.process, err = s.newProcess(); err != nil {
-			return s, err
-		}
-		if err := s.process.Start(ctx); err != nil {
-			return s, fmt.Errorf("command.start: %w", err)
-		}
+	if s.File.Command == nil {
+		return nil
 	}
-	return s, nil
+	if s.process, err = s.newProcess(); err != nil {
+		return err
+	}
+	if err := s.process.Start(ctx); err != nil {
+		return fmt.Errorf("command.start: %w", err)
+	}
+	return nil
 }
 
 func (s *System) openDoor(log *slog.Logger) error {
@@ -159,6 +174,11 @@ func (s *System) Options(opt Options) (Options, error) {
 		}
 	}
 	return opt, nil
+}
+
+// Name is the system's name with its version, as reports have it.
+func (s *System) Name() string {
+	return strings.TrimSpace(s.File.System.Name + " " + s.File.System.Version)
 }
 
 // roles are the outside systems as steps know them.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,14 +30,38 @@ func call(t *testing.T, env map[string]string, args ...string) (code int, out, e
 
 func TestBadUsage(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "report")
+	file := filepath.Join(t.TempDir(), "system.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("system: {name: A}\nsource: {fhir: http://a.example/r3}\n"), 0o600))
 	cases := []struct {
 		args string
 		env  map[string]string
 		want string
 	}{
 		{"bogus", nil, `command "bogus" is unknown`},
-		{"certify x", nil, `takes no argument, but got "x"`},
+		{"certfy", nil, `command "certfy" is unknown; is "certify" meant?`},
+		{"certify x", nil, `"ccde init x" writes one`},
+		{"certify x y", nil, `takes one file, but got "y" too`},
 		{"certify --bogus", nil, "see \"ccde certify --help\""},
+		{"certify --requirment SRC-14", nil, `is "--requirement" meant?`},
+		{"certify --requirement SCR-14", nil, `--requirement "SCR-14" is no requirement; is "SRC-14" meant?`},
+		{"certify --role source", nil, "--role and --set are about a system's file"},
+		{"certify --failed --report " + report, nil, "so no last time; run without --failed"},
+		{"certify --tags @SRC-144 --report " + report, nil, `no scenario has the tag @SRC-144; is "@SRC-14" meant?`},
+		{"certify --requirement SRC-14 --tags @CAV-02", nil, "no scenario selected out of"},
+		{"certify " + file + " --role sorce", nil, `--role "sorce" is unknown; is "source" meant?`},
+		{"certify " + file + " --role cavs", nil, "not described in the file, which has source"},
+		{"certify " + file + " --set source.fihr=x", nil, `--set: the field "source.fihr" is unknown; is "fhir" meant?`},
+		{"certify " + file + " --set source.fhir", nil, "write it like source.fhir="},
+		{"certify " + file + " --runtime docker", nil, "behind the front door; leave it out"},
+		{"certify " + file + " --tls", nil, "give tls.cert and tls.key"},
+		{"certify " + file + " --dialect stu3", nil, `system.dialect: "stu3" is unknown`},
+		{"certify " + file + " --requirement SRC-61", nil, "it is not judged: a MAY that the system does not claim"},
+		{"certify " + file + " --requirement CAV-02", nil, "judged is the system as source"},
+		{"certify " + file, map[string]string{"CCDE_SOURCE_FHIR": "here"}, "CCDE_SOURCE_FHIR: source.fhir"},
+		{"doctor", nil, "name the system's file"},
+		{"doctor /nowhere/x.yaml", nil, `"ccde init /nowhere/x.yaml" writes one`},
+		{"init /nowhere/x.yaml", nil, "name another file"},
+		{"init --role all", nil, `--role "all" is unknown`},
 		{"certify --runtime podman", nil, "give auto, docker or embedded"},
 		{"certify", map[string]string{"CCDE_DIALECT": "x"}, `CCDE_DIALECT "x" is unknown; give strict or test.fhir.org`},
 		{"certify", map[string]string{"CCDE_DOCKER": "x"}, `give require, auto or off`},
@@ -83,7 +108,7 @@ func TestHelpNamesExitCodesAndEnvironment(t *testing.T) {
 	for _, want := range []string{"Exit codes", "CCDE_RUNTIME", "CCDE_DOCKER", "CCDE_DIALECT", "CCDE_REPORT", "Examples:"} {
 		assert.Contains(t, out, want)
 	}
-	for _, name := range []string{"", "up", "steps", "requirements", "clean", "version"} {
+	for _, name := range []string{"", "certify", "doctor", "init", "up", "steps", "requirements", "clean", "version"} {
 		code, out, _ := call(t, nil, strings.Fields(name+" --help")...)
 		assert.Zero(t, code, name)
 		assert.Contains(t, out, "Examples:", name)
@@ -184,7 +209,7 @@ func TestSummary(t *testing.T) {
 	var b bytes.Buffer
 	summarize(&b, run)
 	for _, want := range []string{"FAILED: Consent is not active", "source/authorize.feature:7", "expected: an error", "found:    200",
-		"> POST http://x/r3/Consent/1/$authorize", "< 200", `< {"a": 1}`, "Source EHR", "Not conformant. 1 scenarios, 1 requirements"} {
+		"> POST http://x/r3/Consent/1/$authorize", "< 200", `< {"a": 1}`, "Source EHR", "Not conformant. 1 scenario, 1 requirement"} {
 		assert.Contains(t, b.String(), want)
 	}
 }

@@ -31,6 +31,7 @@ type progress struct {
 	last   suite.Event
 	news   time.Time // when something was shown
 	since  time.Time // when what goes on now began
+	task   string    // what goes on before the first event
 	shown  int       // runes of the line that is on the terminal
 	stop   chan struct{}
 	ticker sync.WaitGroup
@@ -47,6 +48,32 @@ func newProgress(w io.Writer, env func(string) string, quiet, verbose bool) *pro
 	p.news, p.since = time.Now(), time.Now()
 	p.ticker.Go(p.tick)
 	return p
+}
+
+// doing says what goes on before the suite has news.
+func (p *progress) doing(task string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.task, p.since = task, time.Now()
+	if p.terminal {
+		p.over(p.status())
+	}
+}
+
+// say writes lines that stay, but where the outcome alone is wanted; always
+// writes them there too.
+func (p *progress) say(lines ...string) {
+	if !p.quiet {
+		p.always(lines...)
+	}
+}
+
+func (p *progress) always(lines ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, text := range lines {
+		p.line(text)
+	}
 }
 
 // event takes the suite's news.
@@ -92,6 +119,8 @@ func (p *progress) finished(e suite.Event) {
 func (p *progress) status() string {
 	e := p.last
 	switch {
+	case e.Total == 0 && p.task != "":
+		return p.task
 	case e.Total == 0:
 		return "starting"
 	case len(e.Running) > 0:

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"example.org/ccde/mockehr/cluster"
 	"example.org/ccde/reports"
@@ -97,17 +98,21 @@ func rootCommand(s streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ccde",
 		Short: "Prove that EHRs exchange a person's record as the CCDE protocol says",
-		Long: `ccde starts a cluster of mock EHRs and a CAVS, lets them carry out the Consumer
-Centered Data Exchange under Gherkin scenarios, and says what held.`,
-		Example: `  ccde certify                          run everything on the built-in cluster
+		Long: `ccde starts mock EHRs and a CAVS, lets them carry out the Consumer Centered Data
+Exchange under Gherkin scenarios, among themselves or with a system of yours,
+and says what held.`,
+		Example: `  ccde init                             describe your system in system.yaml
+  ccde doctor system.yaml               see whether it can be judged
+  ccde certify system.yaml              judge it
+  ccde certify                          run everything on the built-in cluster
   ccde certify --runtime embedded       without containers
   ccde up                               a cluster to try things on by hand
   ccde steps                            what a scenario can say`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage("command %q is unknown; \"ccde help\" lists them", args[0])
+				return usage("command %q is unknown; %s\"ccde help\" lists them", args[0], meant(args[0], commandNames(cmd)))
 			}
 			return nil
 		},
@@ -115,10 +120,29 @@ Centered Data Exchange under Gherkin scenarios, and says what held.`,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage("%w; see \"%s --help\"", err, cmd.CommandPath())
+		return usage("%w; %ssee \"%s --help\"", err, meantFlag(cmd, err), cmd.CommandPath())
 	})
-	root.AddCommand(certifyCommand(s), upCommand(s), stepsCommand(s), requirementsCommand(s), cleanCommand(s), imageCommand(s), versionCommand(s))
+	root.AddCommand(certifyCommand(s), doctorCommand(s), initCommand(s), upCommand(s), stepsCommand(s), requirementsCommand(s), cleanCommand(s), imageCommand(s), versionCommand(s))
 	return root
+}
+
+func commandNames(root *cobra.Command) []string {
+	var out []string
+	for _, c := range root.Commands() {
+		out = append(out, c.Name())
+	}
+	return out
+}
+
+// meantFlag names the flag that a mistyped one was meant to be.
+func meantFlag(cmd *cobra.Command, err error) string {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return ""
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	return meant("--"+unknown.GetSpecifiedName(), names)
 }
 
 // noArgs refuses arguments and says so in a way that helps.

@@ -11,20 +11,92 @@ import (
 	"example.org/ccde/reports"
 )
 
-// summarize shows, by role, what came out, and then what did not hold.
+// summarize shows what did not hold, what was not judged and why, and then, by
+// role, what came out.
 func summarize(w io.Writer, run *reports.Run) {
 	fmt.Fprintln(w)
+	waived := map[string]bool{}
+	for _, r := range run.Requirements {
+		waived[r.ID] = r.Verdict == reports.Waived
+	}
 	for i := range run.Scenarios {
-		s := &run.Scenarios[i]
-		switch s.Verdict {
-		case reports.Passed, reports.Skipped, reports.Warning:
-		default:
-			tell(w, s)
+		if s := &run.Scenarios[i]; s.Verdict == reports.Failed || s.Verdict == reports.Error {
+			tell(w, s, waived)
 		}
 	}
 	warnings(w, run)
+	unjudged(w, run)
+	waivers(w, run)
 	table(w, run)
-	fmt.Fprintf(w, "\n%s. %d scenarios, %d requirements, %s.\n", outcome(run), len(run.Scenarios), len(run.Requirements), took(run.DurationMS))
+	fmt.Fprintf(w, "\n%s. %s, %s, %s.\n", outcome(run), counted(len(run.Scenarios), "scenario"), counted(len(run.Requirements), "requirement"), took(run.DurationMS))
+}
+
+// waivers shows what failed and does not count, and those that are stale.
+func waivers(w io.Writer, run *reports.Run) {
+	for _, r := range run.Requirements {
+		if r.Verdict == reports.Waived {
+			fmt.Fprintf(w, "WAIVED: %s %s\n", r.ID, r.Level)
+			field(w, "because", r.Waiver)
+			fmt.Fprintln(w)
+		}
+	}
+	for _, id := range run.StaleWaivers {
+		fmt.Fprintf(w, "STALE WAIVER: %s: it is over, or nothing fails any more; take it out of waivers\n\n", id)
+	}
+}
+
+// unjudged shows each reason once, with the requirements that it left unjudged.
+// A requirement that other scenarios judged is named too: a part of it was not
+// looked at.
+func unjudged(w io.Writer, run *reports.Run) {
+	verdict, level := map[string]reports.Verdict{}, map[string]string{}
+	for _, r := range run.Requirements {
+		verdict[r.ID], level[r.ID] = r.Verdict, r.Level
+	}
+	whole, part := map[string][]string{}, map[string][]string{}
+	var order []string
+	add := func(why, id string) {
+		to := part
+		if verdict[id] == reports.Unjudged {
+			to = whole
+		}
+		if !slices.Contains(order, why) {
+			order = append(order, why)
+		}
+		if !slices.Contains(to[why], id) {
+			to[why] = append(to[why], id)
+		}
+	}
+	for _, s := range run.Scenarios {
+		for _, f := range s.Findings {
+			if f.Verdict == reports.Unjudged && s.Verdict != reports.Failed && s.Verdict != reports.Error {
+				add(f.Found, f.ID)
+			}
+		}
+		if len(s.Findings) == 0 && s.Verdict == reports.Unjudged {
+			for _, st := range s.Steps {
+				if st.Verdict == reports.Unjudged && !slices.Contains(order, st.Error) {
+					order = append(order, st.Error)
+				}
+			}
+		}
+	}
+	for _, r := range run.Requirements {
+		if r.Verdict == reports.Unjudged && len(r.Scenarios) == 0 {
+			add(r.Findings[0].Found, r.ID)
+		}
+	}
+	for _, why := range order {
+		fmt.Fprintf(w, "UNJUDGED: %s\n", why)
+		slices.Sort(whole[why])
+		slices.Sort(part[why])
+		for i, id := range whole[why] {
+			whole[why][i] = id + " " + level[id]
+		}
+		field(w, "ids", strings.Join(whole[why], ", "))
+		field(w, "in part", strings.Join(part[why], ", "))
+		fmt.Fprintln(w)
+	}
 }
 
 func outcome(run *reports.Run) string {
@@ -42,8 +114,13 @@ func outcome(run *reports.Run) string {
 }
 
 // tell shows one scenario: what was expected, what was found, and the exchange.
-func tell(w io.Writer, s *reports.Scenario) {
-	fmt.Fprintf(w, "%s: %s\n  %s:%d\n", strings.ToUpper(s.Verdict), s.Name, s.URI, s.Line)
+// What a waiver covers is called so.
+func tell(w io.Writer, s *reports.Scenario, waived map[string]bool) {
+	verdict := s.Verdict
+	if verdict == reports.Failed && !slices.ContainsFunc(s.Findings, func(f reports.Finding) bool { return f.Verdict == reports.Failed && !waived[f.ID] }) {
+		verdict = reports.Waived
+	}
+	fmt.Fprintf(w, "%s: %s\n  %s:%d\n", strings.ToUpper(verdict), s.Name, s.URI, s.Line)
 	var shown []int
 	for _, f := range s.Findings {
 		switch f.Verdict {

@@ -23,7 +23,9 @@ import (
 type upFlags struct {
 	run                  config.Run
 	nodes, host, node    string
-	redirects            []string
+	redirects, trust     []string
+	cavs                 string
+	update               time.Duration
 	json, empty, verbose bool
 	tls                  bool
 }
@@ -42,7 +44,9 @@ and the registered clients are printed too. --redirect registers your own
 application's redirect_uri for these.
 
 Every node holds the fixture patients and trusts the keys of all others. A node
-named cavs is the one that the others ask at $authorize.
+named cavs is the one that the others ask at $authorize. --trust and --cavs let
+them trust a key set, and ask a CAVS, that are elsewhere: the front door of a
+"ccde certify", for one, which then has something to judge.
 
 ` + environment,
 		Example: `  ccde up
@@ -50,6 +54,8 @@ named cavs is the one that the others ask at $authorize.
   ccde up --nodes 5 --empty
   ccde up --host 192.168.1.20          reachable from other machines
   ccde up --redirect http://localhost:4000/callback
+  ccde up --trust http://127.0.0.1:9000/jwks.json --trust http://127.0.0.1:9000/target/auth/auth_key \
+    --cavs http://127.0.0.1:9000/cavs/auth/cavs --update-every 5s
   ccde up --json                       one JSON object on stdout once all answer`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return up(cmd.Context(), s, f) },
@@ -60,6 +66,9 @@ named cavs is the one that the others ask at $authorize.
 	flags.StringVar(&f.host, "host", "", "host name or address in each node's URL; opens the nodes' ports to others")
 	flags.StringVar(&f.node, "node", "", "built node binary, in place of building it")
 	flags.StringArrayVar(&f.redirects, "redirect", nil, "a redirect_uri of the registered clients, in place of "+control.DefaultRedirect+"; can be given again")
+	flags.StringArrayVar(&f.trust, "trust", nil, "URL of a key set that all nodes trust too; can be given again")
+	flags.StringVar(&f.cavs, "cavs", "", "URL of the CAVS that all nodes ask, [auth base]/cavs, in place of the node named cavs")
+	flags.DurationVar(&f.update, "update-every", 0, "how often a target asks its sources for what is new (default 5m)")
 	tlsFlag(cmd, &f.tls)
 	flags.BoolVar(&f.json, "json", false, "print one JSON object on stdout once all nodes answer")
 	flags.BoolVar(&f.empty, "empty", false, "leave out the fixture patients")
@@ -104,9 +113,9 @@ func up(ctx context.Context, s streams, f upFlags) (err error) {
 	if err != nil {
 		return err
 	}
-	settings := control.Settings{Dialect: where.Dialect, Clients: upClients(f.redirects), People: control.DefaultPeople()}
-	if err := settings.Validate(); err != nil {
-		return usage("--redirect: %v", err)
+	settings, err := f.settings(where.Dialect)
+	if err != nil {
+		return err
 	}
 	authority, err := authorityFor(f.tls)
 	if err != nil {
@@ -154,8 +163,10 @@ func up(ctx context.Context, s streams, f upFlags) (err error) {
 		defer cancel()
 		err = errors.Join(err, c.Close(closing))
 	}()
-	if err := askCAVS(ctx, c); err != nil {
-		return err
+	if f.cavs == "" {
+		if err := askCAVS(ctx, c); err != nil {
+			return err
+		}
 	}
 	quiet()
 	consumer, admin := cluster.Bearers(rt)
@@ -170,6 +181,18 @@ func up(ctx context.Context, s streams, f upFlags) (err error) {
 	fmt.Fprintf(s.err, "%d nodes answer after %s; Ctrl-C ends them\n", len(names), time.Since(began).Round(10*time.Millisecond))
 	<-ctx.Done()
 	return nil
+}
+
+// settings are those of all nodes, by the flags.
+func (f *upFlags) settings(dialect string) (control.Settings, error) {
+	out := control.Settings{Dialect: dialect, CAVS: f.cavs, UpdateEvery: control.Duration(f.update), Clients: upClients(f.redirects), People: control.DefaultPeople()}
+	for _, place := range f.trust {
+		out.Trust = append(out.Trust, control.KeySource{URL: place})
+	}
+	if err := out.Validate(); err != nil {
+		return out, usage("--redirect, --trust, --cavs or --update-every: %v", err)
+	}
+	return out, nil
 }
 
 // upClients are the default clients, with other redirect_uris if there are any.
