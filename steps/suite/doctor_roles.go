@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -87,6 +88,13 @@ func (d *doctor) visits(path string) (*visits, func()) {
 	})
 }
 
+// of says whether something came to a path that ends so.
+func (v *visits) of(end string) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.ContainsFunc(v.seen, func(path string) bool { return strings.HasSuffix(path, end) })
+}
+
 func (v *visits) any() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -147,8 +155,13 @@ func (d *doctor) sourceTrusts(ctx context.Context, base, consumer, asks string) 
 		map[string]any{"name": "jwt", "valueString": packed}}})
 	a, err = d.send(ctx, http.MethodPost, base+"/Consent/"+id+"/$authorize", consumer, "application/fhir+json", string(body))
 	switch {
+	case v.of("/cavs/auth/cavs"): // no mock is there yet, so whatever it answered is right
+		d.good("advertise", "the source reaches the front door, and asks our CAVS there")
 	case err == nil && a.status == http.StatusOK:
 		d.good("source.trusts-our-keys", "$authorize takes a JWT of the harness")
+		if asks == "ours" {
+			d.warn("source.cavs", "$authorize took the JWT without asking our CAVS", "let it ask "+d.s.door.Root()+"/cavs/auth/cavs, or say cavs: theirs or none")
+		}
 	case v.any():
 		d.good("advertise", "the source reached the front door, though $authorize answered %s", said(a, err))
 	default:
