@@ -2,6 +2,7 @@ package config
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -188,4 +189,23 @@ func FuzzParse(f *testing.F) {
 			assert.NotEmpty(t, s.Roles())
 		}
 	})
+}
+
+func TestPublicHasNoSecret(t *testing.T) {
+	s, err := parse(t, `system: {name: A}
+source: {fhir: "http://me:s3cret1@a.example/r3", consumer: {bearer: s3cret2}, admin: {bearer: {command: "echo s3cret3"}}, trusts-our-keys: true}
+target: {fhir: "http://t.example/r3", readback: {bearer: {env: THERE}}}
+smart: {client: c, secret: s3cret4, other: {client: o, secret: {file: f}}}
+timeouts: {copy: 3s}
+waivers: [{id: SRC-10, reason: r, until: 2027-01-01}]
+`, nil)
+	require.NoError(t, err)
+	public := s.Public()
+	text := fmt.Sprint(public)
+	assert.NotContains(t, text, "s3cret")
+	assert.Equal(t, map[string]any{"fhir": "http://not-shown@a.example/r3", "consumer": map[string]any{"bearer": "not shown"}, "patient": "example", "other-patient": "other",
+		"admin": map[string]any{"bearer": map[string]any{"command": "not shown"}}, "trusts-our-keys": true}, public["source"])
+	assert.Equal(t, map[string]any{"bearer": map[string]any{"env": "THERE"}}, public["target"].(map[string]any)["readback"])
+	assert.Equal(t, map[string]any{"request": "10s", "copy": "3s"}, public["timeouts"])
+	assert.Equal(t, []any{map[string]any{"id": "SRC-10", "reason": "r", "until": "2027-01-01"}}, public["waivers"])
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -18,7 +19,7 @@ type certifyFlags struct {
 	run            config.Run
 	choose         choice
 	system         systemFlags
-	node           string
+	node, sign     string
 	concurrency    int
 	verbose, quiet bool
 	list, tls      bool
@@ -41,6 +42,7 @@ Without a file, everything runs on the built-in cluster of mock EHRs and a CAVS.
   ccde certify system.yaml --role source --requirement SRC-14,SRC-15
   ccde certify system.yaml --failed          only what did not pass last time
   ccde certify system.yaml --set source.fhir=http://localhost:8080/r3
+  ccde certify system.yaml --sign key.pem    with a signed certificate
   ccde certify                               the built-in cluster
   ccde certify --runtime embedded --tags "@SRC-14 or @token and not @slow" --list`,
 		Args: oneFile,
@@ -53,6 +55,7 @@ Without a file, everything runs on the built-in cluster of mock EHRs and a CAVS.
 	f.choose.add(cmd)
 	flags.BoolVar(&f.list, "list", false, "print what would run, and run nothing")
 	flags.StringVar(&f.run.Report, "report", "", "folder that the reports go to (default reports/out)")
+	flags.StringVar(&f.sign, "sign", "", "sign a certificate of the run with this private key, PEM; it goes to certificate.jws in the report folder")
 	runFlags(cmd, &f.run)
 	flags.IntVar(&f.concurrency, "concurrency", 0, "scenarios at once (default: what suits the runtime)")
 	flags.StringVar(&f.node, "node", "", "built node binary, in place of building it")
@@ -100,6 +103,10 @@ func certify(ctx context.Context, s streams, f certifyFlags, file string) (err e
 		return list(s.out, planned)
 	}
 	// Better now than after all the work.
+	key, err := signer(f.sign)
+	if err != nil {
+		return err
+	}
 	if err := reports.Probe(where.Report); err != nil {
 		return usage("%w (with --report DIR or %s)", err, config.EnvReport)
 	}
@@ -135,12 +142,16 @@ func certify(ctx context.Context, s streams, f certifyFlags, file string) (err e
 	if err != nil {
 		return err
 	}
-	return f.conclude(s, where.Report, result)
+	return conclude(s, where.Report, result, system, key)
 }
 
-// conclude writes the reports and says what came out.
-func (f *certifyFlags) conclude(s streams, report string, result *reports.Run) error {
+// conclude writes the reports and the certificate, and says what came out.
+func conclude(s streams, report string, result *reports.Run, system *suite.System, key crypto.Signer) error {
 	writing := reports.Write(report, result)
+	certificate := ""
+	if writing == nil && key != nil {
+		certificate, writing = sign(report, result, system, key)
+	}
 	summarize(s.out, result)
 	if writing != nil {
 		code := reports.ExitNotJudged
@@ -150,6 +161,9 @@ func (f *certifyFlags) conclude(s streams, report string, result *reports.Run) e
 		return exit{code, fmt.Errorf("the reports could not be written: %w", writing)}
 	}
 	fmt.Fprintf(s.out, "\nReport: %s\n", filepath.Join(report, reports.HTMLFile))
+	if certificate != "" {
+		fmt.Fprintf(s.out, "Certificate: %s (\"ccde verify\" says what it covers)\n", certificate)
+	}
 	if result.ExitCode != reports.ExitConformant {
 		return exit{code: result.ExitCode}
 	}
