@@ -3,34 +3,26 @@ package reports
 import (
 	"bytes"
 	_ "embed"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
-	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 //go:embed report.html
 var pageText string
 
-// shownBody bounds what the page shows of one body, in bytes; report.json has it all.
-const shownBody = 6 << 10
-
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
-	"ms":      duration,
-	"why":     func(r *Run) string { return strings.TrimPrefix(r.Why, "runtime "+r.Runtime+": ") },
-	"time":    func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
-	"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
-	"clock":   func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
-	"role":    RoleName,
-	"mark":    mark,
-	"body":    body,
-	"join":    strings.Join,
-	"anchor":  anchor,
-	"linkSeq": func(s *Scenario, seq int) string { return fmt.Sprintf("%s-x%d", anchor(s.ID), seq) },
+	"ms":     duration,
+	"why":    func(r *Run) string { return strings.TrimPrefix(r.Why, "runtime "+r.Runtime+": ") },
+	"time":   func(t time.Time) string { return t.UTC().Format("2 January 2006, 15:04:05 UTC") },
+	"day":    func(t time.Time) string { return t.UTC().Format("2 January 2006") },
+	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"role":   RoleName,
+	"mark":   mark,
+	"join":   strings.Join,
+	"anchor": anchor,
 }).Parse(pageText))
 
 // WriteHTML writes the run as one page that needs nothing else: no network, no
@@ -60,80 +52,6 @@ func RoleName(role string) string {
 	default:
 		return role
 	}
-}
-
-// pageView is the run as the page needs it.
-type pageView struct {
-	*Run
-	Headline, Subline string
-	State             Verdict
-	Columns           []Verdict // the verdicts that occur
-	Findings          []findingView
-	Roles             []roleView
-	Asked             []askedView // requirements by role
-}
-
-type findingView struct {
-	Finding
-	Text     string
-	Scenario *Scenario
-}
-
-type roleView struct {
-	Role      string
-	Counts    Counts
-	Scenarios []*Scenario
-}
-
-type askedView struct {
-	Role         string
-	Requirements []requirementView
-}
-
-type requirementView struct {
-	Requirement
-	Judged []*Scenario
-}
-
-func view(run *Run) pageView {
-	v := pageView{Run: run}
-	v.Headline, v.Subline, v.State = run.headline()
-	for _, verdict := range Verdicts() {
-		if run.Counts[verdict] > 0 || run.ScenarioCounts[verdict] > 0 {
-			v.Columns = append(v.Columns, verdict)
-		}
-	}
-	byID := map[string]*Scenario{}
-	for i := range run.Scenarios {
-		s := &run.Scenarios[i]
-		byID[s.ID] = s
-		n := slices.IndexFunc(v.Roles, func(r roleView) bool { return r.Role == s.Role })
-		if n < 0 {
-			n = len(v.Roles)
-			v.Roles = append(v.Roles, roleView{Role: s.Role, Counts: Counts{}})
-		}
-		v.Roles[n].Scenarios = append(v.Roles[n].Scenarios, s)
-		v.Roles[n].Counts[s.Verdict]++
-	}
-	for _, q := range run.Requirements {
-		n := slices.IndexFunc(v.Asked, func(a askedView) bool { return a.Role == q.Role })
-		if n < 0 {
-			n = len(v.Asked)
-			v.Asked = append(v.Asked, askedView{Role: q.Role})
-		}
-		rv := requirementView{Requirement: q}
-		for _, id := range q.Scenarios {
-			rv.Judged = append(rv.Judged, byID[id])
-		}
-		v.Asked[n].Requirements = append(v.Asked[n].Requirements, rv)
-		for _, f := range q.Findings {
-			if f.Verdict != Passed {
-				v.Findings = append(v.Findings, findingView{Finding: f, Text: q.Text, Scenario: byID[f.Scenario]})
-			}
-		}
-	}
-	slices.SortStableFunc(v.Findings, func(a, b findingView) int { return rank(b.Verdict) - rank(a.Verdict) })
-	return v
 }
 
 // headline says in a few words what came out.
@@ -186,24 +104,6 @@ func mark(v Verdict) string {
 	default:
 		return "⚠"
 	}
-}
-
-// body is a body as the page shows it: JSON is indented, what is long is cut.
-func body(text string) string {
-	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
-		var b bytes.Buffer
-		if json.Indent(&b, []byte(text), "", "  ") == nil {
-			text = b.String()
-		}
-	}
-	if len(text) <= shownBody {
-		return text
-	}
-	cut := shownBody
-	for cut > 0 && !utf8.RuneStart(text[cut]) {
-		cut--
-	}
-	return fmt.Sprintf("%s\n… %d bytes more, see report.json", text[:cut], len(text)-cut)
 }
 
 // anchor makes an id of the page from a scenario's id.

@@ -5,7 +5,10 @@
 // be masked already: a report holds no token, signature or secret.
 package reports
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Schema names the form of report.json. The number grows when a field changes
 // its meaning or goes away; new fields leave it as it is.
@@ -60,6 +63,24 @@ type Exchange struct {
 	Error      string  `json:"error,omitempty"`
 }
 
+// JWT is a JWT that was seen, without its signature.
+type JWT struct {
+	// Label is the fingerprint that stands in its place in the exchanges: the same
+	// one has the same label throughout a run.
+	Label string `json:"label"`
+	// Header and Claims are what it holds: an object, or text where it is no JSON.
+	Header json.RawMessage `json:"header"`
+	Claims json.RawMessage `json:"claims"`
+	Seen   []JWTPlace      `json:"seen"`
+}
+
+// JWTPlace is where a JWT stood: in an exchange, by its Seq, as "request header
+// Authorization", "request body", "answer body", "URL" or the like.
+type JWTPlace struct {
+	Exchange int    `json:"exchange"`
+	Where    string `json:"where"`
+}
+
 // Finding is what a step saw of one requirement.
 type Finding struct {
 	ID       string  `json:"id"`
@@ -107,6 +128,8 @@ type Scenario struct {
 	Steps        []Step     `json:"steps"`
 	Findings     []Finding  `json:"findings,omitempty"`
 	Exchanges    []Exchange `json:"exchanges,omitempty"`
+	// JWTs are those that the exchanges hold, decoded.
+	JWTs []JWT `json:"jwts,omitempty"`
 	// Error says why the harness could not judge; empty if it could.
 	Error string `json:"error,omitempty"`
 }

@@ -18,10 +18,12 @@ import (
 // told from others in a node's history.
 const UserAgent = "ccde-judge"
 
-// maxBody bounds what is read of an answer; maxKept what a report shows of a body.
+// maxBody bounds what is read of an answer; maxKept what a report shows of a body
+// that a finding is about, maxBeside of any other.
 const (
-	maxBody = 64 << 20
-	maxKept = 64 << 10
+	maxBody   = 64 << 20
+	maxKept   = 64 << 10
+	maxBeside = 12 << 10
 )
 
 // kept is an exchange as it was, unmasked. It never leaves the package.
@@ -127,7 +129,7 @@ func (r *Record) keep(k kept) int {
 
 // Exchanges are all exchanges in order of time, masked, numbered from 1.
 func (r *Record) Exchanges() []reports.Exchange {
-	m := r.masker()
+	m, about := r.masker(), r.shown()
 	all := r.inTime()
 	out := make([]reports.Exchange, 0, len(all))
 	for i, k := range all {
@@ -136,9 +138,13 @@ func (r *Record) Exchanges() []reports.Exchange {
 		e.URL = maskURL(e.URL, m)
 		e.RequestHeaders = r.hideHeaders(e.RequestHeaders, m)
 		e.ResponseHeaders = r.hideHeaders(e.ResponseHeaders, m)
+		limit := maxBeside
+		if about[k.number] {
+			limit = maxKept
+		}
 		// A short secret at a form's end is found by the "&" that follows it.
-		e.RequestBody = shorten(strings.TrimSuffix(m.mask(e.RequestBody+"&"), "&"))
-		e.ResponseBody = shorten(m.mask(e.ResponseBody))
+		e.RequestBody = shorten(strings.TrimSuffix(m.mask(e.RequestBody+"&"), "&"), limit)
+		e.ResponseBody = shorten(m.mask(e.ResponseBody), limit)
 		e.Error = m.mask(e.Error)
 		out = append(out, e)
 	}
@@ -174,11 +180,24 @@ func maskURL(text string, m masked) string {
 	return strings.TrimSuffix(m.mask(text+"&"), "&")
 }
 
-func shorten(text string) string {
-	if len(text) <= maxKept {
+func shorten(text string, limit int) string {
+	if len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:maxKept], "") + fmt.Sprintf("\n... and %d bytes more", len(text)-maxKept)
+	return strings.ToValidUTF8(text[:limit], "") + fmt.Sprintf("\n... and %d bytes more", len(text)-limit)
+}
+
+// shown are the numbers of the exchanges that a finding is about which is no pass.
+func (r *Record) shown() map[int]bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := map[int]bool{}
+	for _, f := range r.findings {
+		for _, n := range f.about {
+			out[n] = out[n] || f.Verdict != reports.Passed
+		}
+	}
+	return out
 }
 
 // ordered lists headers by name.

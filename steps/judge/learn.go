@@ -3,6 +3,7 @@ package judge
 import (
 	"encoding/base64"
 	"encoding/json"
+	"html"
 	"net/url"
 	"regexp"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 var (
 	jwtForm  = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)
+	xmlPart  = regexp.MustCompile(`<name\s+value="([a-z]+)"\s*/>\s*<value[A-Za-z]+\s+value="([^"]+)"`)
 	jsonForm = regexp.MustCompile(`"(access_token|refresh_token|client_secret|id_token|code_verifier)"\s*:\s*"([^"\\]+)"`)
 )
 
@@ -41,9 +43,7 @@ func (r *Record) learn(k *kept) {
 			r.learnHeader(h[0], h[1])
 		}
 	}
-	if u, err := url.Parse(k.URL); err == nil {
-		r.learnFields(u.Query())
-	}
+	r.learnURL(k.URL)
 	for _, body := range []string{k.RequestBody, k.ResponseBody} {
 		for _, jwt := range jwtForm.FindAllString(body, -1) {
 			r.Secret("jwt", jwt)
@@ -68,7 +68,7 @@ func (r *Record) learn(k *kept) {
 		}
 	}
 	r.learnParameters(k.RequestBody, "authorization")
-	if strings.Contains(k.URL, "/$authorize") {
+	if strings.Contains(k.URL, "/$authorize") || strings.Contains(k.RequestBody, "/$authorize") { // alone, or in a Bundle
 		r.learnParameters(k.ResponseBody, "id")
 	}
 }
@@ -87,8 +87,27 @@ func (r *Record) learnFields(fields url.Values) {
 	}
 }
 
-// learnHeader takes what an Authorization header holds; cookies are masked as a whole.
+// learnURL takes what stands in a query, or in a fragment as OAuth has it.
+func (r *Record) learnURL(text string) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return
+	}
+	r.learnFields(u.Query())
+	if fields, err := url.ParseQuery(u.Fragment); err == nil {
+		r.learnFields(fields)
+	}
+}
+
+// learnHeader takes what an Authorization header holds, and a URL that a person
+// is sent to; cookies are masked as a whole.
 func (r *Record) learnHeader(name, value string) {
+	for _, jwt := range jwtForm.FindAllString(value, -1) {
+		r.Secret("jwt", jwt)
+	}
+	if strings.EqualFold(name, "Location") || strings.EqualFold(name, "Referer") {
+		r.learnURL(value)
+	}
 	if !strings.EqualFold(name, "Authorization") {
 		return
 	}
@@ -109,24 +128,36 @@ func (r *Record) learnHeader(name, value string) {
 	}
 }
 
-// learnParameters takes the values of one parameter of a Parameters resource.
+// learnParameters takes the values of one parameter of each Parameters resource
+// in a body, in JSON or XML, also of one in a Bundle.
 func (r *Record) learnParameters(body, name string) {
-	if !strings.Contains(body, `"Parameters"`) {
+	if !strings.Contains(body, "Parameters") || !strings.Contains(body, `"`+name+`"`) {
 		return
 	}
-	var p struct {
-		Parameter []map[string]any `json:"parameter"`
-	}
-	if json.Unmarshal([]byte(body), &p) != nil {
-		return
-	}
-	for _, one := range p.Parameter {
-		if one["name"] != name {
-			continue
+	for _, m := range xmlPart.FindAllStringSubmatch(body, -1) {
+		if m[1] == name {
+			r.Secret("authorization", html.UnescapeString(m[2]))
 		}
-		for field, v := range one {
-			if text, ok := v.(string); ok && strings.HasPrefix(field, "value") {
+	}
+	var whole any
+	if json.Unmarshal([]byte(body), &whole) == nil {
+		r.learnParts(whole, name)
+	}
+}
+
+func (r *Record) learnParts(v any, name string) {
+	switch v := v.(type) {
+	case []any:
+		for _, one := range v {
+			r.learnParts(one, name)
+		}
+	case map[string]any:
+		named := v["name"] == name
+		for field, one := range v {
+			if text, ok := one.(string); ok && named && strings.HasPrefix(field, "value") {
 				r.Secret("authorization", text)
+			} else if !ok {
+				r.learnParts(one, name)
 			}
 		}
 	}

@@ -149,7 +149,7 @@ func (c *collector) end(ctx context.Context, name string, err error) {
 	g.cancel()
 	s := g.result
 	s.DurationMS = millis(time.Since(s.Started))
-	s.Findings, s.Exchanges = g.record.Findings(), g.record.Exchanges()
+	s.Findings, s.Exchanges, s.JWTs = g.record.Findings(), g.record.Exchanges(), g.record.JWTs()
 	bad := false
 	for _, step := range s.Steps {
 		if step.Verdict == reports.Error && s.Error == "" {
