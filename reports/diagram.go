@@ -16,9 +16,10 @@ import (
 // Sizes in SVG units, which are CSS pixels.
 const (
 	columnWidth = 150
+	callerWidth = 105 // of one whom nobody calls: its arrows start there, and none ends
 	rowHeight   = 32
 	headHeight  = 34
-	leftEdge    = 70
+	leftEdge    = 58
 	labelRoom   = 190 // beside the last column
 	charWidth   = 6.1 // of the labels' font, about
 )
@@ -51,12 +52,18 @@ func diagram(s *Scenario, link func(seq int) string, about func(seq int) bool) s
 		}
 		arrows = arrows[:maxArrows]
 	}
-	who := participants(s.Exchanges)
+	who, called := participants(s.Exchanges)
 	column := map[string]int{}
-	for i, name := range who {
-		column[name] = leftEdge + i*columnWidth
+	x := leftEdge
+	for _, name := range who {
+		column[name] = x
+		if called[name] {
+			x += columnWidth
+		} else {
+			x += callerWidth
+		}
 	}
-	width := leftEdge + (len(who)-1)*columnWidth + labelRoom
+	width := column[who[len(who)-1]] + labelRoom
 	bottom := headHeight + len(arrows)*rowHeight + 12
 	height := bottom + 22
 	var b strings.Builder
@@ -69,7 +76,7 @@ func diagram(s *Scenario, link func(seq int) string, about func(seq int) bool) s
 	b.WriteString(`"/>`)
 	for _, name := range who {
 		for _, y := range []int{18, bottom + 15} {
-			fmt.Fprintf(&b, `<text class="who" x="%d" y="%d">%s</text>`, column[name], y, html.EscapeString(shortened(name, 22)))
+			fmt.Fprintf(&b, `<text class="who" x="%d" y="%d">%s</text>`, column[name], y, html.EscapeString(shortened(name, 18)))
 		}
 	}
 	for i, a := range arrows {
@@ -101,8 +108,8 @@ func arrowsOf(all []Exchange, about func(seq int) bool) []arrow {
 
 // participants are those who only call, in the order in which they do, and then
 // those who are called: so most arrows go to the right.
-func participants(all []Exchange) []string {
-	called := map[string]bool{}
+func participants(all []Exchange) (who []string, called map[string]bool) {
+	called = map[string]bool{}
 	for i := range all {
 		called[all[i].To] = true
 	}
@@ -120,7 +127,7 @@ func participants(all []Exchange) []string {
 		add(all[i].From)
 		add(all[i].To)
 	}
-	return append(callers, others...)
+	return append(callers, others...), called
 }
 
 func (a arrow) draw(b *strings.Builder, from, to, y, width int, id string, about bool) {

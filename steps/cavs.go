@@ -279,7 +279,7 @@ func (w *world) didNotFetch(ctx context.Context) error {
 	}
 	for _, e := range all {
 		if e.matches(strangersKeySet) {
-			return w.rec.Fail("CAV-11", "no request for a key set that only the JWT names", e.say())
+			return w.failAt(e, "CAV-11", "no request for a key set that only the JWT names", e.say())
 		}
 	}
 	return nil

@@ -251,18 +251,19 @@ func (w *world) tokenForm(ctx context.Context, title string) error {
 			continue
 		}
 		form := e.form()
+		w.shows("TGT-20", e)
 		mediaType := strings.Join(header(e.RequestHeader, "Content-Type"), ", ")
 		switch {
 		case e.Method != http.MethodPost:
-			return w.rec.Fail("TGT-20", want, e.say())
+			return w.failAt(e, "TGT-20", want, e.say())
 		case strings.Split(e.URL, "?")[0] != endpoint:
-			return w.rec.Fail("TGT-20", "the token endpoint of the metadata, "+endpoint, e.URL)
+			return w.failAt(e, "TGT-20", "the token endpoint of the metadata, "+endpoint, e.URL)
 		case !strings.HasPrefix(mediaType, "application/x-www-form-urlencoded"):
-			return w.rec.Fail("TGT-20", want, "Content-Type "+mediaType)
+			return w.failAt(e, "TGT-20", want, "Content-Type "+mediaType)
 		case !slices.Equal(form["grant_type"], []string{"client_credentials"}):
-			return w.rec.Fail("TGT-20", want, fmt.Sprintf("grant_type %q", form["grant_type"]))
+			return w.failAt(e, "TGT-20", want, fmt.Sprintf("grant_type %q", form["grant_type"]))
 		case !slices.Equal(form["scope"], []string{f.authorization}):
-			return w.rec.Fail("TGT-20", want, fmt.Sprintf("scope %q", form["scope"]))
+			return w.failAt(e, "TGT-20", want, fmt.Sprintf("scope %q", form["scope"]))
 		}
 	}
 	return nil
@@ -277,8 +278,9 @@ func (w *world) presentedJWT(ctx context.Context) error {
 		return w.rec.Fail("TGT-21", "a token request with the JWT as a Bearer", "no token request with this authorization")
 	}
 	for _, e := range tokens {
+		w.shows("TGT-21", e)
 		if e.bearer() != f.jwt {
-			return w.rec.Fail("TGT-21", "Authorization: Bearer "+f.jwt, fmt.Sprintf("%q", header(e.RequestHeader, "Authorization")))
+			return w.failAt(e, "TGT-21", "Authorization: Bearer "+f.jwt, fmt.Sprintf("%q", header(e.RequestHeader, "Authorization")))
 		}
 	}
 	return nil
@@ -301,11 +303,11 @@ func (w *world) bearerEach(ctx context.Context) error {
 			continue
 		}
 		if !slices.Contains(f.tokens, e.bearer()) {
-			return w.rec.Fail("TGT-22", "Authorization: Bearer [access token] with "+e.say(), fmt.Sprintf("%q", header(e.RequestHeader, "Authorization")))
+			return w.failAt(e, "TGT-22", "Authorization: Bearer [access token] with "+e.say(), fmt.Sprintf("%q", header(e.RequestHeader, "Authorization")))
 		}
 		for _, t := range f.tokens {
 			if strings.Contains(e.URL, t) || strings.Contains(e.URL, url.QueryEscape(t)) {
-				return w.rec.Fail("TGT-22", "no access token in a URL", e.URL)
+				return w.failAt(e, "TGT-22", "no access token in a URL", e.URL)
 			}
 		}
 	}
@@ -318,7 +320,7 @@ func (w *world) noData(ctx context.Context) error {
 		return err
 	}
 	if len(data) > 0 {
-		return w.rec.Fail(w.subject, "no request for data", fmt.Sprintf("%d, the first %s", len(data), data[0].say()))
+		return w.failAt(data[0], w.subject, "no request for data", fmt.Sprintf("%d, the first %s", len(data), data[0].say()))
 	}
 	return nil
 }
@@ -393,7 +395,7 @@ func (w *world) noSecretTo(ctx context.Context, title string) error {
 	}
 	for _, e := range all {
 		if what := f.shownIn(e); what != "" {
-			return w.rec.Fail("TGT-23", "no secret for "+n.title(), what+" in "+e.say())
+			return w.failAt(e, "TGT-23", "no secret for "+n.title(), what+" in "+e.say())
 		}
 	}
 	return nil

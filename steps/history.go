@@ -172,6 +172,29 @@ func (s seen) body() *fhir.Object {
 // say tells of a request in a few words.
 func (s seen) say() string { return fmt.Sprintf("%s %s (%d)", s.Method, s.URL, s.Status) }
 
+// about names what the next finding is about, as a mock saw it.
+func (w *world) about(all ...seen) {
+	out := make([]reports.Exchange, 0, len(all))
+	for _, e := range all {
+		out = append(out, reports.Exchange{Method: e.Method, URL: e.URL, At: e.Real})
+	}
+	w.rec.AboutSeen(out...)
+}
+
+// failAt records a finding about what a mock saw.
+func (w *world) failAt(e seen, id, expected, found string) error {
+	w.about(e)
+	return w.rec.Fail(id, expected, found)
+}
+
+// shows keeps what shows that a requirement was met, should the scenario pass.
+func (w *world) shows(id string, all ...seen) {
+	if w.shown == nil {
+		w.shown = map[string][]seen{}
+	}
+	w.shown[id] = append(w.shown[id], all...)
+}
+
 // passageRequests is what the source saw of one passage: the token requests with
 // its authorization, and the requests for data with what those gave.
 func (w *world) passageRequests(ctx context.Context, f *passage) (tokens, data []seen, err error) {

@@ -92,7 +92,7 @@ func (w *world) followedNext(ctx context.Context) error {
 		}
 		pages++
 		if !slices.ContainsFunc(data[i+1:], func(later seen) bool { return sameURL(later.URL, next) && later.Status == http.StatusOK }) {
-			return w.rec.Fail("TGT-25", "a request for the next page, "+next, "none after "+e.say())
+			return w.failAt(e, "TGT-25", "a request for the next page, "+next, "none after "+e.say())
 		}
 	}
 	if pages == 0 {
@@ -218,7 +218,7 @@ func (w *world) nothingOfInTime(ctx context.Context, title, who string) error {
 			return err
 		}
 		if late := w.sinceMark(n, slices.Concat(tokens, data)); len(late) > 0 {
-			return w.rec.Fail(w.subject, "no request in that time", fmt.Sprintf("%d, the first %s at %s", len(late), late[0].say(), stamp(late[0].At)))
+			return w.failAt(late[0], w.subject, "no request in that time", fmt.Sprintf("%d, the first %s at %s", len(late), late[0].say(), stamp(late[0].At)))
 		}
 	}
 	return nil
@@ -344,7 +344,7 @@ func (w *world) tokensApart(ctx context.Context) error {
 				path, _ := e.below()
 				if other != f && other.target != nil && other.source == f.source && other.patient != f.patient &&
 					(path == "Patient/"+other.patient || slices.ContainsFunc(s4sQueries, func(q s4s) bool { return q.asked(path, e.query(), other.patient) })) {
-					return w.rec.Fail(w.subject, "requests for patient "+other.patient+" with that patient's access token", e.say()+" with that of patient "+f.patient)
+					return w.failAt(e, w.subject, "requests for patient "+other.patient+" with that patient's access token", e.say()+" with that of patient "+f.patient)
 				}
 			}
 		}

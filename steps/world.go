@@ -23,9 +23,10 @@ type world struct {
 	env     *Env
 	name    string
 	rec     *judge.Record
-	ids     []string // the requirements that the scenario is tagged with
-	subject string   // the first of them: what a refusal is judged under
-	ended   error    // why the scenario ended before its last step
+	ids     []string          // the requirements that the scenario is tagged with
+	subject string            // the first of them: what a refusal is judged under
+	ended   error             // why the scenario ended before its last step
+	shown   map[string][]seen // what mocks saw that shows that a requirement was met
 
 	cluster *cluster.Cluster
 	release func()
@@ -154,8 +155,10 @@ func (w *world) end(ctx context.Context, err error) {
 		switch {
 		case w.rec.Judged(id):
 		case w.ended == nil:
+			w.about(w.shown[id]...) // else it is the scenario as a whole that shows it
 			w.rec.Pass(id, "")
 		case errors.As(w.ended, &failure):
+			w.about()
 			_ = w.rec.Unjudged(id, "after "+failure.ID+", which failed") // the error is for a step to return
 		case errors.Is(w.ended, judge.ErrUnjudged):
 			_ = w.rec.Unjudged(id, strings.TrimPrefix(w.ended.Error(), judge.ErrUnjudged.Error()+": "))

@@ -189,11 +189,12 @@ func shorten(text string, limit int) string {
 
 // shown are the numbers of the exchanges that a finding is about which is no pass.
 func (r *Record) shown() map[int]bool {
+	all := r.inTime()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := map[int]bool{}
 	for _, f := range r.findings {
-		for _, n := range f.about {
+		for _, n := range f.numbers(all) {
 			out[n] = out[n] || f.Verdict != reports.Passed
 		}
 	}

@@ -3,6 +3,7 @@ package judge
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -207,4 +208,74 @@ func FuzzLearn(f *testing.F) {
 			RequestHeaders: [][2]string{{"Content-Type", "application/x-www-form-urlencoded"}, {"Authorization", "Bearer " + response}}})
 		require.Len(t, r.Exchanges(), 1)
 	})
+}
+
+func TestAFindingAboutWhatAMockSaw(t *testing.T) {
+	r := NewRecord(Options{Levels: levels})
+	at := time.Date(2017, 9, 8, 0, 0, 0, 0, time.UTC)
+	asked := func(after time.Duration, url string) reports.Exchange {
+		return reports.Exchange{At: at.Add(after), Method: "GET", URL: url}
+	}
+	r.AboutSeen(asked(61*time.Second, "http://a/x"), asked(0, "http://a/none"))
+	require.Error(t, r.Fail("SRC-14", "", ""))
+	r.AboutSeen()
+	r.Pass("SRC-14", "")
+	for _, e := range []reports.Exchange{asked(0, "http://a/x"), asked(time.Minute, "http://a/x"), asked(2*time.Minute, "http://a/x"), asked(61*time.Second, "http://a/y")} {
+		r.Add(e)
+	}
+	assert.Equal(t, []int{2}, r.Findings()[0].Exchanges, "the nearest in time, though it came later")
+	assert.Empty(t, r.Findings()[1].Exchanges, "about none")
+}
+
+func TestJWTsAreDecodedWithoutSignature(t *testing.T) {
+	r := NewRecord(Options{})
+	spoilt := strings.Replace(secretJWT, ".eyJp", ".AAAA", 1)
+	r.Add(reports.Exchange{At: time.Unix(1, 0), URL: "http://a/b", RequestHeaders: [][2]string{{"Authorization", "Bearer " + secretJWT}}})
+	r.Add(reports.Exchange{At: time.Unix(2, 0), URL: "http://a/c?jwt=" + secretJWT, ResponseBody: `["` + secretJWT + `","` + spoilt + `"]`})
+	all := r.JWTs()
+	require.Len(t, all, 2)
+	assert.JSONEq(t, `{"alg":"RS256"}`, string(all[0].Header))
+	assert.JSONEq(t, `{"iss":"urn:uuid:1"}`, string(all[0].Claims))
+	assert.Equal(t, []reports.JWTPlace{{Exchange: 1, Where: "request header Authorization"}, {Exchange: 2, Where: "URL"}, {Exchange: 2, Where: "answer body"}}, all[0].Seen)
+	assert.Contains(t, r.Exchanges()[0].RequestHeaders[0][1], all[0].Label, "the exchange shows the label")
+	var text string
+	require.NoError(t, json.Unmarshal(all[1].Claims, &text), "what is no JSON is text")
+	out, err := json.Marshal(all)
+	require.NoError(t, err)
+	assert.NotContains(t, string(out), "c2lnbmF0dXJl")
+}
+
+// TestSecretsByPlace has each place that gives a secret away, one by one.
+func TestSecretsByPlace(t *testing.T) {
+	const secret = "urn:uuid:9f0c-secret"
+	parameters := func(name string) string {
+		return `{"resourceType":"Parameters","parameter":[{"name":"` + name + `","valueId":"` + secret + `"}]}`
+	}
+	const authorize = "http://a/Consent/1/$authorize"
+	for name, e := range map[string]reports.Exchange{
+		"query":                     {URL: "http://a/?access_token=" + url.QueryEscape(secret)},
+		"fragment":                  {URL: "http://a/#access_token=" + url.QueryEscape(secret)},
+		"redirect with a code":      {URL: "http://a/", ResponseHeaders: [][2]string{{"Location", "http://app/?code=" + url.QueryEscape(secret) + "&state=1"}}},
+		"cookie":                    {URL: "http://a/", ResponseHeaders: [][2]string{{"Set-Cookie", "s=" + secret}}},
+		"authorization in JSON":     {URL: authorize, ResponseBody: parameters("id")},
+		"authorization in XML":      {URL: authorize, ResponseBody: `<Parameters xmlns="http://hl7.org/fhir"><parameter><name value="id"/><valueId value="` + secret + `"/></parameter></Parameters>`},
+		"authorization in a Bundle": {URL: "http://a/", RequestBody: `{"request":{"url":"Consent/1/$authorize"}}`, ResponseBody: `{"resourceType":"Bundle","entry":[{"resource":` + parameters("id") + `}]}`},
+		"$connect as Parameters":    {URL: "http://a/$connect", RequestBody: parameters("authorization")},
+		"$connect in XML":           {URL: "http://a/$connect", RequestBody: `<Parameters><parameter><name value="authorization" />` + "\n" + `<valueString value="` + secret + `"/></parameter></Parameters>`},
+		"form":                      {URL: "http://a/$connect", RequestHeaders: [][2]string{{"content-type", "application/x-www-form-urlencoded"}}, RequestBody: "authorization=" + url.QueryEscape(secret)},
+		"token answer":              {URL: "http://a/token", ResponseBody: `{"refresh_token" : "` + secret + `"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := NewRecord(Options{})
+			r.Add(e)
+			r.Add(reports.Exchange{URL: "http://a/later?x=" + secret, ResponseBody: "again: " + secret})
+			out, err := json.Marshal(r.Exchanges())
+			require.NoError(t, err)
+			if name != "cookie" { // it is hidden where it stands
+				assert.NotContains(t, string(out), secret)
+			}
+			assert.NotContains(t, string(out), url.QueryEscape(secret))
+			assert.Contains(t, string(out), "sha256:")
+		})
+	}
 }

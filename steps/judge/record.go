@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"example.org/ccde/reports"
 )
@@ -29,12 +30,14 @@ type Record struct {
 	exchanges []kept
 	learnt    map[string]string // a secret of this scenario, and its label
 	about     []int             // the exchanges that the next finding is about
+	seen      []reports.Exchange
 }
 
 // finding is a reports.Finding whose exchanges are still internal numbers.
 type finding struct {
 	reports.Finding
 	about []int
+	seen  []reports.Exchange // what others exchanged: it comes into the record later, if at all
 }
 
 // NewRecord makes an empty record.
@@ -86,6 +89,31 @@ func (r *Record) About(exchanges ...int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.about = slices.Clone(exchanges)
+}
+
+// AboutSeen names exchanges of others that the next finding is about, as a mock
+// saw them: by method, URL and time they are found among those that Add will
+// bring. Without any it is about no exchange, unless About names some.
+func (r *Record) AboutSeen(exchanges ...reports.Exchange) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen = append([]reports.Exchange{}, exchanges...) // not nil: no exchange is an answer too
+}
+
+// found is the exchange of others that is one that a mock saw: of the same
+// method and URL, the one nearest in time. Both sides of one exchange are a
+// moment apart, and each mock keeps its own.
+func found(all []kept, e reports.Exchange) (number int) {
+	var nearest time.Duration
+	for _, k := range all {
+		if k.own || k.Method != e.Method || k.URL != e.URL {
+			continue
+		}
+		if apart := k.At.Sub(e.At).Abs(); number == 0 || apart < nearest {
+			number, nearest = k.number, apart
+		}
+	}
+	return number
 }
 
 // Pass records that a requirement was met. The note, which may be empty, says
@@ -141,15 +169,15 @@ func (r *Record) Judged(id string) bool {
 
 // Findings are all findings so far, masked; their exchanges are the Seq of Exchanges.
 func (r *Record) Findings() []reports.Finding {
-	masked, seq := r.masker(), r.order()
+	masked, seq, all := r.masker(), r.order(), r.inTime()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	out := make([]reports.Finding, 0, len(r.findings))
 	for _, f := range r.findings {
 		f.Expected, f.Found = masked.mask(f.Expected), masked.mask(f.Found)
 		f.Exchanges = nil
-		for _, n := range f.about {
-			if s := seq[n]; s > 0 {
+		for _, n := range f.numbers(all) {
+			if s := seq[n]; s > 0 && !slices.Contains(f.Exchanges, s) {
 				f.Exchanges = append(f.Exchanges, s)
 			}
 		}
@@ -159,19 +187,28 @@ func (r *Record) Findings() []reports.Finding {
 	return out
 }
 
+// numbers are those of all exchanges that the finding is about.
+func (f *finding) numbers(all []kept) []int {
+	out := slices.Clone(f.about)
+	for _, e := range f.seen {
+		out = append(out, found(all, e))
+	}
+	return out
+}
+
 func (r *Record) add(id, level, verdict, expected, found string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	about := r.about
-	r.about = nil
-	if about == nil {
+	about, seen := r.about, r.seen
+	r.about, r.seen = nil, nil
+	if about == nil && seen == nil {
 		for i := len(r.exchanges) - 1; i >= 0 && about == nil; i-- {
 			if r.exchanges[i].own {
 				about = []int{r.exchanges[i].number}
 			}
 		}
 	}
-	r.findings = append(r.findings, finding{about: about, Finding: reports.Finding{
+	r.findings = append(r.findings, finding{about: about, seen: seen, Finding: reports.Finding{
 		ID: id, Level: level, Verdict: verdict, Expected: expected, Found: found}})
 }
 
