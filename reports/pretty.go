@@ -19,13 +19,23 @@ func pretty(text string, limit int) (shown string, left int) {
 	case strings.HasPrefix(trimmed, "<?xml"), strings.Contains(trimmed[:min(len(trimmed), 300)], `="http://hl7.org/fhir"`):
 		w.xml(text)
 	default:
-		w.used = min(len(text), limit)
-		for w.used < len(text) && !utf8.RuneStart(text[w.used]) {
-			w.used--
-		}
+		w.used = cut(text, limit)
 		w.out.WriteString(text[:w.used])
 	}
 	return w.out.String(), len(text) - w.used
+}
+
+// cut is where a text of at most limit bytes ends, so that no character is torn.
+func cut(text string, limit int) int {
+	if len(text) <= limit {
+		return len(text)
+	}
+	for i := limit; i > max(limit-utf8.UTFMax, 0); i-- {
+		if utf8.RuneStart(text[i]) {
+			return i
+		}
+	}
+	return limit // no UTF-8 anyway
 }
 
 // layout writes until its limit; used says how far the text was read by then.
@@ -55,10 +65,7 @@ func (w *layout) json(text string) {
 			i = afterString(text, i)
 			// A long string, such as data in base64, may pass the limit alone.
 			if room := max(w.limit-w.out.Len(), 0); i-start > room {
-				i = start + room
-				for i > start && i < len(text) && !utf8.RuneStart(text[i]) {
-					i--
-				}
+				i = start + cut(text[start:], room)
 				w.out.WriteString(text[start:i])
 				w.used = i
 				return
@@ -129,10 +136,7 @@ func (w *layout) xml(text string) {
 				i += start
 			}
 			if strings.TrimSpace(text[start:i]) != "" {
-				end := start + min(i-start, max(w.limit-w.out.Len(), 1))
-				for end > start && end < len(text) && !utf8.RuneStart(text[end]) {
-					end--
-				}
+				end := start + cut(text[start:i], max(w.limit-w.out.Len(), 1))
 				w.out.WriteString(text[start:end])
 				afterTag, i = false, max(end, start+1)
 			}
