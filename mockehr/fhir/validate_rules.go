@@ -13,13 +13,13 @@ func (v *validator) rules(p *path, o *Object, t *typeDef) {
 	case "Parameters.parameter":
 		v.parameter(p, o)
 	case "Quantity", "Age", "Count", "Distance", "Duration", "Money":
-		if o.Has("code") && !o.Has("system") {
+		if hasElement(o, "code") && !hasElement(o, "system") {
 			v.add(p, "invariant", "a quantity with a code for its unit needs the code's system (qty-3)")
 		}
 	case "Period":
 		v.period(p, o)
 	case "Attachment":
-		if o.Has("data") && !o.Has("contentType") {
+		if hasElement(o, "data") && !hasElement(o, "contentType") {
 			v.add(p, "invariant", "an attachment with data needs its contentType (att-1)")
 		}
 	}
@@ -35,6 +35,9 @@ func (v *validator) extension(p *path, o *Object) {
 		v.add(p, "invariant", "an extension needs a value or extensions (ext-1)")
 	}
 }
+
+// hasElement tells whether o has a primitive, if only by an id or extension.
+func hasElement(o *Object, name string) bool { return o.Has(name) || o.Has("_"+name) }
 
 // hasChoice tells whether o has the element name[x].
 func hasChoice(o *Object, name string) bool {
