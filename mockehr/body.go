@@ -1,12 +1,12 @@
 package mockehr
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"example.org/ccde/mockehr/fhir"
@@ -28,16 +28,37 @@ type tooLong struct {
 
 func (t tooLong) Read([]byte) (int, error) { return 0, &http.MaxBytesError{Limit: t.limit} }
 
-// readBody reads the body to its end.
+// chunk is how much of a long body is read at a time.
+const chunk = 1 << 20
+
+// readBody reads the body to its end. Room is made for what has come, not for
+// what a header says will come, and a long body is put together once, at its
+// end: one that is over the limit is never held twice.
 func readBody(r *http.Request, body io.Reader) ([]byte, error) {
-	var b bytes.Buffer
-	if r.ContentLength > 0 && r.ContentLength <= 1<<20 {
-		b.Grow(int(r.ContentLength) + bytes.MinRead) // beyond that, only for what does come
+	size := 4 << 10
+	if r.ContentLength > 0 && r.ContentLength <= chunk {
+		size = int(r.ContentLength) + 1 // one more, in which the end is seen
 	}
-	if _, err := b.ReadFrom(body); err != nil {
-		return nil, bodyError(err)
+	var full [][]byte
+	last := make([]byte, 0, size)
+	for {
+		if len(last) == cap(last) {
+			full = append(full, last)
+			size = min(2*size, chunk)
+			last = make([]byte, 0, size)
+		}
+		n, err := body.Read(last[len(last):cap(last)])
+		last = last[:len(last)+n]
+		switch {
+		case err == nil:
+		case !errors.Is(err, io.EOF):
+			return nil, bodyError(err)
+		case len(full) == 0:
+			return last, nil
+		default:
+			return slices.Concat(append(full, last)...), nil
+		}
 	}
-	return b.Bytes(), nil
 }
 
 // bodyError keeps a body over the limit as it is (413) and calls any other

@@ -21,7 +21,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, err := url.ParseQuery(text)
+	values, err := parseQuery(text)
 	if err != nil {
 		return nil, malformed("the form can't be read: " + err.Error())
 	}
@@ -33,6 +33,12 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		}
 	}
 	return values, nil
+}
+
+// parseQuery reads a query string or a form. A semicolon stands for itself, as it
+// does to those who write URLs (RFC 3986 3.4); to net/url it is an error.
+func parseQuery(text string) (url.Values, error) {
+	return url.ParseQuery(strings.ReplaceAll(text, ";", "%3B"))
 }
 
 // readFormText is the body of a form as it came.

@@ -64,7 +64,7 @@ func (s *Server) security() *fhir.Object {
 	}
 	return object(
 		member("extension", []any{object(member("url", oauthURIs), member("extension", uris))}),
-		member("cors", false),
+		member("cors", true),
 		member("service", []any{securityService("OAuth"), securityService("SMART-on-FHIR")}),
 		member("description", "access tokens by the CCDE protocol: a JWT from $jwt, bound to a Consent by $authorize, traded at the token endpoint; "+
 			"and by SMART sign-in: a person signs in, chooses a patient and approves"))

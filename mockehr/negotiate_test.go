@@ -93,6 +93,10 @@ func TestPreferReturn(t *testing.T) {
 	assert.Empty(t, a.body)
 	assert.Equal(t, `W/"1"`, a.Header.Get("ETag"))
 	assert.NotEmpty(t, n.put("/Patient/example", patientExample, "Prefer", "return=representation").body)
+	a = n.put("/Patient/example", patientExample, "Prefer", "return=OperationOutcome", "Accept", typeXML)
+	assert.Equal(t, 200, a.StatusCode)
+	assert.Equal(t, `W/"3"`, a.Header.Get("ETag"))
+	assert.Contains(t, a.resource(t).Text("issue", "diagnostics"), "Patient/example is stored as version 3")
 }
 
 // A Binary is taken and given as it is where that is asked for, and as a

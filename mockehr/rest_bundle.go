@@ -110,7 +110,7 @@ func (s *Server) requestOf(entry *fhir.Object) (request, error) {
 func (q *request) readGet(parts []string, query string, bad func() (request, error)) error {
 	switch {
 	case len(parts) == 1:
-		values, err := url.ParseQuery(query)
+		values, err := parseQuery(query)
 		if err != nil {
 			return malformed("request.url has a query that can't be read: " + err.Error())
 		}

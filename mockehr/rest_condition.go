@@ -3,7 +3,6 @@ package mockehr
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +55,7 @@ func only(tx *store.Tx, scope store.Scope, typ, what, criteria string) (*store.V
 	if _, after, ok := strings.Cut(criteria, "?"); ok {
 		criteria = after
 	}
-	values, err := url.ParseQuery(criteria)
+	values, err := parseQuery(criteria)
 	if err != nil {
 		return nil, malformed("the criteria of " + what + " can't be read: " + err.Error())
 	}

@@ -22,7 +22,10 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	values := r.URL.Query()
+	values, err := parseQuery(r.URL.RawQuery)
+	if err != nil { // a part that is passed over would find what nobody asked for
+		return malformed("the query can't be read: " + err.Error())
+	}
 	if r.Method == http.MethodPost {
 		form, err := readForm(w, r)
 		if err != nil {

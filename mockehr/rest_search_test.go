@@ -47,7 +47,7 @@ func TestSearch(t *testing.T) {
 		{"Observation?date=sa2017-03-11", "o11"}, {"Observation?date=eb2017-03-02", "o00"}, {"Observation?date=ne2017-03", ""}, {"Observation?date=2017", all}, {"Observation?date=ap2017-03-06", all},
 		{"Observation?date=ge2017-03-03&date=le2017-03-04", "o02 o03"}, {"Observation?date=2017-03-04T11:00:00%2B01:00", "o03"}, {"Patient?birthdate=1970-05", "p1"}, {"Patient?birthdate=eq1980", "p2"},
 		// string, number, uri, quantity
-		{"Patient?name=mul", "p1 p2"}, {"Patient?family:exact=Müller", "p1"}, {"Patient?family:exact=muller", ""}, {"Patient?family:contains=LLI", "p2"},
+		{"Patient?name=mul", "p1 p2"}, {"Patient?family:exact=Müller", "p1"}, {"Patient?family:exact=muller", ""}, {"Patient?family:exact=Mulligan;", ""}, {"Patient?family:exact=x;y,Mulligan", "p2"}, {"Patient?family:contains=LLI", "p2"},
 		{"Immunization?dose-sequence=2", "i1"}, {"Immunization?dose-sequence=gt2", ""}, {"Device?url=http://x.org/a", "d1"}, {"Observation?value-quantity=gt3", "o02 o05 o09"},
 		// those of every type
 		{"Observation?_id=o01,o02", "o01 o02"}, {"Observation?_lastUpdated=gt2017-01-01&_id=o01", "o01"}, {"Observation?_lastUpdated=lt2017-01-01", ""},
@@ -102,7 +102,7 @@ func TestSearchesThatCannotBe(t *testing.T) {
 		"date=2017-13", "date=0000", "date=2017-02-30", "date=yesterday", "date=99999-01-01", "date=", "date=gt", "date=2017-03-04T25:00:00Z",
 		"value-quantity=x", "value-quantity=1|2", "patient=a b", "patient=", "patient=../x", "code=a|b|c", "code=|", "_count=-1", "_count=x", "_count=1&_count=2", "_id=a%20b",
 		"code:exact=x", "status:missing=perhaps", "_include=Patient:organization", "_include=nonsense", "_sort=date,date,date,date,date", "_cursor=x", "_summary=maybe",
-		"code=%ff%fe", "code=a%00b", "value-quantity=1e999", "code=" + strings.Repeat("a", 5000), "code=" + strings.Repeat("a,", 10_000) + "a", "_id=" + strings.Repeat("a,", 10_000) + "a",
+		"code=%ff%fe", "code=a%00b", "code=%zz", "patient=p1&code=1%", "value-quantity=1e999", "code=" + strings.Repeat("a", 5000), "code=" + strings.Repeat("a,", 10_000) + "a", "_id=" + strings.Repeat("a,", 10_000) + "a",
 		strings.Repeat("code=a&", 10_000), "_include=" + strings.Repeat("x:", 10_000),
 	} {
 		answers := map[string]reply{"POST": n.post("/Observation/_search", query, "Content-Type", typeForm)}

@@ -129,8 +129,8 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, c caller, ch chan
 	if err != nil {
 		return err
 	}
-	if done.status == http.StatusCreated {
-		w.Header().Set("Location", s.location(*done.version))
+	if done.status == http.StatusCreated || ch.method == http.MethodPost {
+		w.Header().Set("Location", s.location(*done.version)) // also of what was there already (If-None-Exist)
 	}
 	if ch.method == http.MethodDelete {
 		if done.version != nil {
@@ -139,9 +139,15 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, c caller, ch chan
 		w.WriteHeader(done.status)
 		return nil
 	}
-	if preference(r.Header, "return") == "minimal" {
+	switch preference(r.Header, "return") {
+	case "minimal":
 		stamp(w.Header(), *done.version)
 		w.WriteHeader(done.status)
+		return nil
+	case "operationoutcome":
+		stamp(w.Header(), *done.version)
+		s.writeResource(w, r, done.status, fhir.Outcome(fhir.Issue{Severity: "information", Code: "informational",
+			Diagnostics: done.version.Type + "/" + done.version.ID + " is stored as version " + strconv.FormatInt(done.version.VersionID, 10)}))
 		return nil
 	}
 	return s.writeVersion(w, r, done.status, *done.version)

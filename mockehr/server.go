@@ -128,7 +128,7 @@ func (s *Server) exchangeSettings() exchange.Settings {
 // Handler is the EHR as it stands at the listener: history and rules around
 // everything, the node's date and the body limit on every request.
 func (s *Server) Handler() http.Handler {
-	return s.dated(s.script.Middleware(s.logged(s.limited(s.routes()))))
+	return s.dated(s.script.Middleware(s.logged(s.limited(s.crossOrigin(s.routes())))))
 }
 
 // dated gives every answer the node's own date, those of rules too.
