@@ -33,6 +33,7 @@ type validator struct {
 
 	container   *Object           // the resource that is not contained in another, around what is checked
 	contained   map[string]string // id to type of what it contains
+	inner       string            // id of the contained resource that is being checked
 	referred    map[string]bool   // ids of contained resources that something refers to
 	fullURLs    map[string]string // fullUrl to type of the entries, within a Bundle
 	transaction bool              // within a Bundle that is one

@@ -39,7 +39,9 @@ func (v *validator) unreferred(p *path, o *Object) {
 // containedResource checks a resource within another; it shares the references
 // of its container.
 func (v *validator) containedResource(p *path, o *Object, depth int) {
+	v.inner = o.ID()
 	v.anyResource(p, o, depth)
+	v.inner = ""
 	if o.ID() == "" {
 		child := p.child("id")
 		v.add(&child, "required", "a contained resource needs an id, by which it is referred to")

@@ -49,6 +49,9 @@ func (v *validator) primitive(p *path, f *field, value, ext any, depth int) {
 		v.add(p, "value", "%s", problem)
 		return
 	}
+	if prim.name == "uri" && text[0] == '#' {
+		v.refers(text[1:]) // as good as a Reference to what is contained
+	}
 	v.boundCode(p, f.valueSet, text)
 }
 

@@ -33,13 +33,11 @@ func (v *validator) reference(p *path, o *Object, targets []string) {
 func (v *validator) targetType(text string) (typ, problem string) {
 	switch {
 	case text == "#":
+		v.refers(v.inner) // what is contained and refers to its container belongs to it
 		return v.container.Type(), ""
 	case text[0] == '#':
 		typ, ok := v.contained[text[1:]]
-		if v.referred == nil {
-			v.referred = map[string]bool{}
-		}
-		v.referred[text[1:]] = true
+		v.refers(text[1:])
 		if !ok {
 			return "", fmt.Sprintf("nothing is contained in the %s with the id %q (ref-1)", shorten(v.container.Type()), shorten(text[1:]))
 		}
@@ -70,4 +68,12 @@ func (v *validator) targetType(text string) (typ, problem string) {
 		return "", fmt.Sprintf("%q is not a reference: it is Type/id, an absolute URL, urn:uuid:.., urn:oid:.. or #id of a contained resource", shorten(text))
 	}
 	return typ, ""
+}
+
+// refers notes that something refers to the contained resource of that id.
+func (v *validator) refers(id string) {
+	if v.referred == nil {
+		v.referred = map[string]bool{}
+	}
+	v.referred[id] = true
 }

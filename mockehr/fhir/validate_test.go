@@ -212,6 +212,8 @@ func TestValidateContained(t *testing.T) {
 		{"an id twice", condition(in+","+in, "#p"), "Condition.contained[1].id", "invariant", "another contained resource"},
 		{"another type", condition(`{"resourceType":"Device","id":"p"}`, "#p"), "Condition.subject.reference", "structure", "points to a Device"},
 		{"not referred to", condition(in, "Patient/1"), "Condition.contained[0]", "invariant", "dom-3"},
+		{"referred to by a uri", `{"resourceType":"Condition","contained":[` + in + `],"extension":[{"url":"u","valueUri":"#p"}],"subject":{"reference":"Patient/1"}}`, "", "", ""},
+		{"refers to its container", condition(`{"resourceType":"Provenance","id":"p","target":[{"reference":"#"}],"recorded":"2017-01-01T00:00:00Z","agent":[{"whoUri":"u"}]}`, "Patient/1"), "", "", ""},
 		{"referred to by another", condition(`{"resourceType":"Group","id":"g","type":"person","actual":true,"member":[{"entity":{"reference":"#p"}}]},`+in, "#g"), "", "", ""},
 		{"contained within", condition(`{"resourceType":"Patient","id":"p","contained":[{"resourceType":"Patient","id":"q"}]}`, "#p"), "Condition.contained[0].contained", "invariant", "dom-2"},
 		{"narrative", condition(`{"resourceType":"Patient","id":"p","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">x</div>"}}`, "#p"), "Condition.contained[0].text", "invariant", "dom-1"},
