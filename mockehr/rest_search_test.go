@@ -102,14 +102,13 @@ func TestSearchesThatCannotBe(t *testing.T) {
 		"date=2017-13", "date=0000", "date=2017-02-30", "date=yesterday", "date=99999-01-01", "date=", "date=gt", "date=2017-03-04T25:00:00Z",
 		"value-quantity=x", "value-quantity=1|2", "patient=a b", "patient=", "patient=../x", "code=a|b|c", "code=|", "_count=-1", "_count=x", "_count=1&_count=2", "_id=a%20b",
 		"code:exact=x", "status:missing=perhaps", "_include=Patient:organization", "_include=nonsense", "_sort=date,date,date,date,date", "_cursor=x", "_summary=maybe",
-		"code=%ff%fe", "code=a%00b", "code=%zz", "patient=p1&code=1%", "value-quantity=1e999", "code=" + strings.Repeat("a", 5000), "code=" + strings.Repeat("a,", 10_000) + "a", "_id=" + strings.Repeat("a,", 10_000) + "a",
+		"code=%ff%fe", "code=a%00b", "code=%zz", "patient=p1&code=1%", "value-quantity=1e999", "code=" + strings.Repeat("a", 5000), "code=" + strings.Repeat("a,", 10_000) + "a", "_id=" + strings.Repeat("0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0,", 10_000) + "a",
 		strings.Repeat("code=a&", 10_000), "_include=" + strings.Repeat("x:", 10_000),
 	} {
-		answers := map[string]reply{"POST": n.post("/Observation/_search", query, "Content-Type", typeForm)}
-		if len(query) < 30_000 {
-			answers["GET"] = n.get("/Observation?" + strings.ReplaceAll(query, " ", "%20"))
-		}
-		for how, a := range answers {
+		for how, a := range map[string]reply{
+			"POST": n.post("/Observation/_search", query, "Content-Type", typeForm),
+			"GET":  n.get("/Observation?" + strings.ReplaceAll(query, " ", "%20")),
+		} {
 			assert.Equal(t, 400, a.StatusCode, "%s %s: %s", how, clip(query), clip(a.body))
 			a.outcome(t)
 		}

@@ -81,7 +81,7 @@ func OpenDoor(opt DoorOptions) (*Door, error) {
 		// A node that is down refuses connections; the door can only end this one.
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}
-	d.serve = &http.Server{Handler: d, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: quiet}
+	d.serve = &http.Server{Handler: d, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: quiet}
 	if err := d.openOther(opt); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
