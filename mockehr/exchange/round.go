@@ -146,8 +146,15 @@ func (w *worker) do(ctx context.Context, jobs []*job) error {
 	for len(jobs) > 0 {
 		i := earliest(jobs)
 		j := jobs[i]
-		if err := w.sleep(ctx, j.due.Sub(w.Clock.Now())); err != nil {
+		before := w.Clock.Now()
+		if err := w.sleep(ctx, j.due.Sub(before)); err != nil {
 			return err
+		}
+		if back := before.Sub(w.Clock.Now()); back > 0 { // the clock was set back: nothing waits longer for that
+			for _, j := range jobs {
+				j.due = j.due.Add(-back)
+			}
+			continue
 		}
 		err := j.run(ctx)
 		f := asFailure(err)

@@ -23,7 +23,7 @@ type worker struct {
 	defiant atomic.Bool           // goes on although it is over (TGT-41 overridden)
 
 	mu        sync.Mutex         // held while the state is replaced
-	interrupt context.CancelFunc // wakes it between two rounds; nil at other times
+	interrupt context.CancelFunc // wakes it while it waits; nil at other times
 
 	// Of the goroutine alone.
 	seen     map[string]bool // secrets there have been
@@ -134,12 +134,18 @@ func (w *worker) alive(ctx context.Context) error {
 	return nil
 }
 
-// sleep waits for d, or until the connection expires.
+// sleep waits for d, or until the connection expires, or the clock is set back to before it began.
 func (w *worker) sleep(ctx context.Context, d time.Duration) error {
-	if err := w.act.SleepUntil(ctx, w.notAfterExpiry(w.Clock.Now().Add(d))); err != nil {
-		return err
+	began := w.Clock.Now()
+	for until := began.Add(d); ; {
+		if err := w.nap(ctx, until); err != nil {
+			return err
+		}
+		now := w.Clock.Now()
+		if !now.Before(until) || !now.Before(w.state().Expires) || now.Before(began) {
+			return w.alive(ctx)
+		}
 	}
-	return w.alive(ctx)
 }
 
 func (w *worker) notAfterExpiry(t time.Time) time.Time {
@@ -149,30 +155,39 @@ func (w *worker) notAfterExpiry(t time.Time) time.Time {
 	return t
 }
 
-// rest waits for the next round. Refresh cuts it short; then the time of that round is worked out anew.
-func (w *worker) rest(ctx context.Context, until time.Time) error {
+// nap waits until then, or until the connection expires; refresh cuts it short.
+func (w *worker) nap(ctx context.Context, until time.Time) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w.mu.Lock()
 	w.interrupt = cancel
 	w.mu.Unlock()
-	err := w.act.SleepUntil(inner, w.notAfterExpiry(until))
+	// Its error is that of inner, which a refresh ends too.
+	_ = w.act.SleepUntil(inner, w.notAfterExpiry(until))
 	w.mu.Lock()
 	w.interrupt = nil
 	w.mu.Unlock()
-	if err == nil || ctx.Err() != nil {
-		return ctx.Err()
+	return ctx.Err()
+}
+
+// rest waits for the next round. When a refresh cuts it short, the time of that round is worked out anew.
+func (w *worker) rest(ctx context.Context, until time.Time) error {
+	if err := w.nap(ctx, until); err != nil {
+		return err
+	}
+	st := w.state()
+	now, every := w.Clock.Now(), w.settings().UpdateEvery
+	next := st.LastCheck.Add(every)
+	if now.Before(st.LastCheck) { // the clock was set back: once that much later, not with each look again
+		if next = now.Add(every); st.NextCheck.Before(next) {
+			next = st.NextCheck
+		}
+	}
+	if next.Equal(st.NextCheck) || !now.Before(st.NextCheck) {
+		return nil
 	}
 	return w.change(ctx, func(_ *store.Tx, st *state) error {
-		now, every := w.Clock.Now(), w.settings().UpdateEvery
-		was := st.NextCheck
-		st.NextCheck = st.LastCheck.Add(every)
-		if now.Before(st.LastCheck) { // the clock was set back: once that much later, not with each look again
-			st.NextCheck = now.Add(every)
-			if was.Before(st.NextCheck) {
-				st.NextCheck = was
-			}
-		}
+		st.NextCheck = next
 		return nil
 	})
 }
