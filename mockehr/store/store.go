@@ -3,7 +3,9 @@
 //
 // All of it is one SQLite file in WAL mode, with one connection that writes and a
 // few that read. A transaction is [Store.View] or [Store.Update]; an Update that
-// has returned survives a SIGKILL of the process.
+// has returned survives a SIGKILL of the process. It need not survive a power cut:
+// then the latest may be gone, whole transactions from the last one back, and what
+// is left is sound.
 package store
 
 import (
