@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -9,7 +10,8 @@ import (
 )
 
 // The elements of JUnit XML, in the order and with the attributes that the
-// schemas of Ant and of Jenkins both allow.
+// schemas of Ant and of Jenkins both allow. (So the root has no counts: Ant's
+// allows none there.)
 type (
 	junitSuites struct {
 		XMLName xml.Name     `xml:"testsuites"`
@@ -77,7 +79,7 @@ func junitOf(run *Run) []junitSuite {
 			n = len(suites)
 			at[s.URI] = n
 			suites = append(suites, junitSuite{
-				ID: n, Package: "ccde." + s.Role, Name: s.Feature, Hostname: "localhost",
+				ID: n, Package: "ccde." + s.Role, Name: cmp.Or(s.Feature, s.URI, "without a name"), Hostname: "localhost",
 				// The schema wants a local time without zone; UTC is as local as any.
 				Timestamp: s.Started.UTC().Format("2006-01-02T15:04:05"),
 				Properties: []junitProperty{
@@ -102,7 +104,7 @@ func (suite *junitSuite) add(s *Scenario) junitCase {
 		Time:      seconds(s.DurationMS),
 	}
 	first, text := s.told()
-	result := &junitResult{Message: first, Type: s.Verdict, Text: text}
+	result := &junitResult{Message: first, Type: cmp.Or(s.Verdict, Error), Text: text}
 	switch s.Verdict {
 	case Failed:
 		suite.Failures++

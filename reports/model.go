@@ -190,7 +190,7 @@ type Run struct {
 	Partial bool `json:"partial"`
 	// Interrupted says that the run was cut short; what had not run yet is missing.
 	Interrupted bool `json:"interrupted,omitempty"`
-	// Conformant says that the exit code is 0.
+	// Conformant says that the exit code is 0, or 4: a stale waiver fails nothing.
 	Conformant bool `json:"conformant"`
 	ExitCode   int  `json:"exitCode"`
 	// Counts are of requirements, ScenarioCounts of scenarios.
