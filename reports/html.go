@@ -21,6 +21,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"iso":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"role":   RoleName,
 	"mark":   mark,
+	"code":   code,
 	"join":   strings.Join,
 	"anchor": anchor,
 }).Parse(pageText))
@@ -104,6 +105,24 @@ func mark(v Verdict) string {
 	default:
 		return "⚠"
 	}
+}
+
+// code is a text in which what stands between backticks is code.
+func code(text string) template.HTML {
+	parts := strings.Split(text, "`")
+	var b strings.Builder
+	for i, part := range parts {
+		part = template.HTMLEscapeString(part)
+		switch {
+		case i%2 == 0:
+			b.WriteString(part)
+		case i == len(parts)-1:
+			b.WriteString("`" + part) // it is never closed
+		default:
+			b.WriteString("<code>" + part + "</code>")
+		}
+	}
+	return template.HTML(b.String()) //nolint:gosec // each part is escaped
 }
 
 // anchor makes an id of the page from a scenario's id.

@@ -22,12 +22,19 @@ type pageView struct {
 	Sources           []sourceView
 }
 
-// findingView is a finding that is no pass, with what it is about.
+// findingView is a finding that is no pass, with what it is about. What several
+// scenarios found alike is one.
 type findingView struct {
 	Finding
-	Asked    Requirement
-	Shown    Verdict // waived, where a waiver holds
-	Scenario *scenarioView
+	Asked Requirement
+	Shown Verdict // waived, where a waiver holds
+	In    []foundIn
+}
+
+// foundIn is one scenario that found it, and the exchanges that show it there.
+type foundIn struct {
+	Scenario  *scenarioView
+	Exchanges []int
 }
 
 // reasonView is a reason for which requirements were not judged.
@@ -134,10 +141,30 @@ func (v *pageView) ask(q Requirement, byID map[string]*scenarioView) {
 			if shown == Failed && q.Verdict == Waived {
 				shown = Waived
 			}
-			v.Findings = append(v.Findings, findingView{Finding: f, Asked: q, Shown: shown, Scenario: byID[f.Scenario]})
+			v.find(f, q, shown, byID[f.Scenario])
 		}
 	}
 }
+
+// find lists a finding, with those that are the same but for where they were made.
+func (v *pageView) find(f Finding, q Requirement, shown Verdict, in *scenarioView) {
+	n := slices.IndexFunc(v.Findings, func(o findingView) bool {
+		return o.ID == f.ID && o.Shown == shown && o.Level == f.Level && o.Expected == f.Expected && o.Found == f.Found
+	})
+	if n < 0 {
+		n = len(v.Findings)
+		v.Findings = append(v.Findings, findingView{Finding: f, Asked: q, Shown: shown})
+	}
+	if in != nil {
+		v.Findings[n].In = append(v.Findings[n].In, foundIn{in, f.Exchanges})
+	}
+}
+
+// First are the scenarios that are named at once, More the others.
+func (f findingView) First() []foundIn { return f.In[:min(len(f.In), shownAtFirst)] }
+func (f findingView) More() []foundIn  { return f.In[min(len(f.In), shownAtFirst):] }
+
+const shownAtFirst = 3
 
 // open lists a requirement below the reason for which it was not judged.
 func (v *pageView) open(f Finding) {

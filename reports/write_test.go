@@ -110,3 +110,29 @@ func TestWriteHTML(t *testing.T) {
 	}
 	require.NoError(t, WriteHTML(&b, &Run{}), "an empty run has a page too")
 }
+
+func TestFindingsThatAreAlikeAreOne(t *testing.T) {
+	run := sampleRun(req("SRC-11", SHALL, Failed))
+	for i := range 5 {
+		s := run.Scenarios[0]
+		s.ID, s.Name = s.ID+strings.Repeat("x", i+1), "the same "+strings.Repeat("x", i+1)
+		s.Findings = []Finding{{ID: "SRC-11", Level: SHALL, Verdict: Failed, Expected: "400 <b>&", Found: "200"}}
+		run.Scenarios = append(run.Scenarios, s)
+	}
+	run.Scenarios[5].Findings[0].Found = "201"
+	run.RollUp()
+	v := view(run)
+	require.Len(t, v.Findings, 2)
+	assert.Len(t, v.Findings[0].First(), shownAtFirst)
+	assert.Len(t, v.Findings[0].More(), 2)
+	assert.Len(t, v.Findings[1].In, 1)
+	var b bytes.Buffer
+	require.NoError(t, WriteHTML(&b, run))
+	assert.Contains(t, b.String(), "and 2 more")
+}
+
+func TestCode(t *testing.T) {
+	for in, want := range map[string]string{"": "", "a `$jwt` <b>": "a <code>$jwt</code> &lt;b&gt;", "`a` and `b`": "<code>a</code> and <code>b</code>", "odd `a": "odd `a"} {
+		assert.Equal(t, want, string(code(in)))
+	}
+}
