@@ -58,6 +58,14 @@ func Parse(file string, text []byte, dir string, env func(string) string, known 
 	return s, errors.Join(s.check(at, known)...)
 }
 
+// Complete fills in the defaults of a system that no file describes, and checks
+// it as Read does; paths in it count from here. Each error names its field.
+func (s *System) Complete(known func(id string) (is, may bool)) error {
+	s.defaults()
+	bind(reflect.ValueOf(s).Elem(), "", os.Getenv)
+	return errors.Join(s.check(&positions{file: "config.System"}, known)...)
+}
+
 // place is a YAML error in the form of all others.
 func place(file string, err error) error {
 	var one yaml.Error
@@ -132,7 +140,7 @@ func (p *positions) of(path string) string {
 	if from := p.from[path]; from != "" {
 		return from
 	}
-	for at := path; ; {
+	for at := path; p.doc != nil; {
 		if y, err := yaml.PathString("$." + at); err == nil && at != "" {
 			if node, err := y.FilterFile(p.doc); err == nil && node != nil && node.GetToken() != nil {
 				t := node.GetToken()
@@ -147,6 +155,7 @@ func (p *positions) of(path string) string {
 		}
 		at = at[:i]
 	}
+	return p.file
 }
 
 // resolve makes a path relative to a folder.

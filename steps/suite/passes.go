@@ -52,7 +52,9 @@ func passesOf(opt *Options, p *plan) []*pass {
 		if !judged || opt.Judged != nil && !slices.Contains(opt.Judged, role) {
 			continue
 		}
-		one := &pass{role: role, roles: map[string]steps.Role{role: system}, plan: p.of(func(s *reports.Scenario) bool { return judges(s, role) })}
+		one := &pass{role: role, roles: map[string]steps.Role{role: system}, plan: p.of(func(s *reports.Scenario) bool {
+			return judges(s, role) || len(out) == 0 && nobodys(s)
+		})}
 		if theirs, there := opt.Roles["cavs"]; there && role == "source" && system.AsksCAVS == "theirs" {
 			one.roles["cavs"] = theirs
 		}
@@ -93,9 +95,15 @@ func (p *pass) parted() []*pass {
 	return []*pass{p, alone}
 }
 
-// binds says whether a requirement binds a role: "" is any.
+// binds says whether a requirement binds a role: "" is any. One that is not in
+// the catalogue, but another module's own, binds all.
 func binds(role, id string) bool {
-	return role == "" || strings.HasPrefix(id, prefixes[role]) || strings.HasPrefix(id, ofEvery)
+	for other, prefix := range prefixes {
+		if role != "" && other != role && strings.HasPrefix(id, prefix) {
+			return false
+		}
+	}
+	return true
 }
 
 // judges says whether a scenario judges a role: by its ids or, where these are
@@ -108,7 +116,17 @@ func judges(s *reports.Scenario, role string) bool {
 		}
 		every = every || strings.HasPrefix(id, ofEvery)
 	}
-	return every && slices.ContainsFunc(s.Steps, func(st reports.Step) bool { return mentions[role].MatchString(st.Text) })
+	return every && speaks(s, role)
+}
+
+func speaks(s *reports.Scenario, role string) bool {
+	return slices.ContainsFunc(s.Steps, func(st reports.Step) bool { return mentions[role].MatchString(st.Text) })
+}
+
+// nobodys says that a scenario judges no requirement and speaks of no role: one
+// that another module brings, about whatever its steps look at.
+func nobodys(s *reports.Scenario) bool {
+	return len(s.Requirements) == 0 && !slices.ContainsFunc(passOrder, func(role string) bool { return speaks(s, role) })
 }
 
 // of is the part of a plan that keep wants, with scenarios of its own.

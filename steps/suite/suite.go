@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -44,6 +45,9 @@ type Options struct {
 	JudgeDialect string
 	// Concurrency is how many scenarios run at once; 0 = what suits the runtime.
 	Concurrency int
+	// Shuffle is the seed of an order in which scenarios are played; 0 = that of the
+	// files. The report has theirs.
+	Shuffle uint64
 	// ScenarioTimeout ends a scenario that hangs, in real time; 0 = 2 minutes.
 	ScenarioTimeout time.Duration
 	// Requirements selects scenarios by the ids that they judge, Only by their own
@@ -222,6 +226,10 @@ func play(ctx context.Context, opt Options, p *plan, env *steps.Env, concurrency
 	for i, f := range p.files {
 		contents[i] = godog.Feature{Name: f.uri, Contents: f.text}
 	}
+	if opt.Shuffle != 0 {
+		r := rand.New(rand.NewPCG(opt.Shuffle, 0))
+		r.Shuffle(len(contents), func(i, j int) { contents[i], contents[j] = contents[j], contents[i] })
+	}
 	defer func() {
 		// A step that can't be registered panics.
 		if r := recover(); r != nil {
@@ -245,6 +253,7 @@ func play(ctx context.Context, opt Options, p *plan, env *steps.Env, concurrency
 		Options: &godog.Options{
 			Format: "progress", Output: io.Discard, NoColors: true, Strict: true,
 			Concurrency: concurrency, DefaultContext: ctx, FeatureContents: contents,
+			Randomize: int64(opt.Shuffle), // within a file
 		},
 	}.Run()
 	if code > 1 { // 1 is a failed scenario, which we know better

@@ -32,13 +32,9 @@ type System struct {
 
 // ReadSystem reads a system's file; the error is a *UsageError.
 func ReadSystem(file string, env func(string) string, overrides ...config.Override) (*config.System, error) {
-	catalogue, err := features.Catalogue()
+	known, err := knownIDs()
 	if err != nil {
 		return nil, err
-	}
-	known := func(id string) (is, may bool) {
-		i := slices.IndexFunc(catalogue, func(r features.Requirement) bool { return r.ID == id })
-		return i >= 0, i >= 0 && catalogue[i].Level == reports.MAY
 	}
 	s, err := config.Read(file, env, known, overrides...)
 	if err != nil {
@@ -76,14 +72,19 @@ func OpenSystem(ctx context.Context, file *config.System, roles []string, log *s
 // its file says how. Close must be called if it succeeds. The error is a
 // *UsageError where the file is at fault.
 func (s *System) Open(ctx context.Context, log *slog.Logger) (err error) {
+	if s.keys, err = config.ReadKeys(s.File.Path(s.File.Key)); err != nil {
+		return &UsageError{err}
+	}
+	return s.openWith(ctx, log)
+}
+
+// openWith is Open with the keys at hand.
+func (s *System) openWith(ctx context.Context, log *slog.Logger) (err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close(context.WithoutCancel(ctx)))
 		}
 	}()
-	if s.keys, err = config.ReadKeys(s.File.Path(s.File.Key)); err != nil {
-		return &UsageError{err}
-	}
 	if err := s.openDoor(log); err != nil {
 		return &UsageError{err}
 	}
