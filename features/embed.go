@@ -34,33 +34,21 @@ var idForm = regexp.MustCompile(`^[A-Z]{3}-[0-9]{2}$`)
 
 // Catalogue reads all requirements, in the protocol's order.
 func Catalogue() ([]Requirement, error) {
-	all, _, err := embedded()
-	return all, err
-}
-
-// Coming lists the ids that have no scenario yet.
-func Coming() ([]string, error) {
-	_, coming, err := embedded()
-	return coming, err
-}
-
-func embedded() ([]Requirement, []string, error) {
 	text, err := FS.ReadFile("requirements.yaml")
 	if err != nil {
-		return nil, nil, fmt.Errorf("requirements.yaml: %w", err)
+		return nil, fmt.Errorf("requirements.yaml: %w", err)
 	}
 	return Parse(text)
 }
 
-// Parse reads a catalogue: the requirements, and the ids without a scenario.
-// It takes nothing that it does not know; each error names its line.
-func Parse(text []byte) ([]Requirement, []string, error) {
+// Parse reads a catalogue. It takes nothing that it does not know; each error
+// names its line.
+func Parse(text []byte) ([]Requirement, error) {
 	var file struct {
 		Requirements []ast.Node `yaml:"requirements"`
-		Coming       []ast.Node `yaml:"coming"`
 	}
 	if err := yaml.UnmarshalWithOptions(text, &file, yaml.Strict()); err != nil {
-		return nil, nil, fmt.Errorf("requirements.yaml: %w", err)
+		return nil, fmt.Errorf("requirements.yaml: %w", err)
 	}
 	var errs []error
 	bad := func(at ast.Node, format string, args ...any) {
@@ -89,24 +77,7 @@ func Parse(text []byte) ([]Requirement, []string, error) {
 	if len(all) == 0 && len(errs) == 0 {
 		errs = append(errs, errors.New("requirements.yaml:1: requirements: there are none"))
 	}
-	var coming []string
-	listed := map[string]bool{}
-	for _, node := range file.Coming {
-		var id string
-		if err := yaml.NodeToValue(node, &id); err != nil {
-			bad(node, "coming: %v", err)
-			continue
-		}
-		switch {
-		case seen[id] == 0:
-			bad(node, "coming: %q is no requirement", id)
-		case listed[id]:
-			bad(node, "coming: %s stands there twice", id)
-		}
-		listed[id] = true
-		coming = append(coming, id)
-	}
-	return all, coming, errors.Join(errs...)
+	return all, errors.Join(errs...)
 }
 
 // faults says what is wrong with one row, by field.

@@ -33,15 +33,10 @@ func pickles(t *testing.T) map[string][]*messages.Pickle {
 	return out
 }
 
-func TestEachRequirementHasAScenarioOrIsComing(t *testing.T) {
+func TestEachRequirementHasAScenario(t *testing.T) {
 	all, err := Catalogue()
 	require.NoError(t, err)
-	listed, err := Coming()
-	require.NoError(t, err)
-	coming, known, tagged := map[string]bool{}, map[string]bool{}, map[string]bool{}
-	for _, id := range listed {
-		coming[id] = true
-	}
+	known, tagged := map[string]bool{}, map[string]bool{}
 	for _, r := range all {
 		known[r.ID] = true
 	}
@@ -58,11 +53,7 @@ func TestEachRequirementHasAScenarioOrIsComing(t *testing.T) {
 		}
 	}
 	for _, r := range all {
-		if coming[r.ID] {
-			assert.False(t, tagged[r.ID], "%s has a scenario: take it off the list of those still to come", r.ID)
-		} else {
-			assert.True(t, tagged[r.ID], "%s has no scenario, and is not on the list of those still to come", r.ID)
-		}
+		assert.True(t, tagged[r.ID], "%s has no scenario", r.ID)
 	}
 }
 
@@ -102,24 +93,21 @@ func TestParseNamesTheLine(t *testing.T) {
 		"source":             {strings.Replace(good, "[N]", "[Q]", 1), `requirements.yaml:2: source: "Q"`},
 		"no source":          {strings.Replace(good, "[N]", "[]", 1), "requirements.yaml:2: source: missing"},
 		"twice":              {good + strings.SplitN(good, "\n", 2)[1], "requirements.yaml:3: id: TGT-01 stands on line 2"},
-		"coming unknown":     {good + "coming: [TGT-02]\n", `requirements.yaml:3: coming: "TGT-02" is no requirement`},
-		"coming twice":       {good + "coming: [TGT-01, TGT-01]\n", "stands there twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := Parse([]byte(c.text))
+			_, err := Parse([]byte(c.text))
 			assert.ErrorContains(t, err, c.want)
 		})
 	}
-	all, coming, err := Parse([]byte(good + "coming: [TGT-01]\n"))
+	all, err := Parse([]byte(good))
 	require.NoError(t, err)
 	assert.Len(t, all, 1)
-	assert.Equal(t, []string{"TGT-01"}, coming)
 }
 
 func FuzzParse(f *testing.F) {
 	text, err := FS.ReadFile("requirements.yaml")
 	require.NoError(f, err)
 	f.Add(text)
-	f.Add([]byte("requirements: [{id: TGT-01}]\ncoming: [a]\n"))
-	f.Fuzz(func(t *testing.T, text []byte) { _, _, _ = Parse(text) })
+	f.Add([]byte("requirements: [{id: TGT-01}]\n"))
+	f.Fuzz(func(t *testing.T, text []byte) { _, _ = Parse(text) })
 }

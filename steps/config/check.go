@@ -74,7 +74,11 @@ func (s *System) checkRest(bad func(path, format string, args ...any), web func(
 			continue
 		}
 		if is, may := known(id); !is {
-			bad(fmt.Sprintf("has[%d]", i), "%q is no requirement; give ids like SRC-61, smart, or -SRC-78", name)
+			meant := ""
+			if Nearest(id, []string{"smart"}) != "" {
+				meant = "is \"smart\" meant? "
+			}
+			bad(fmt.Sprintf("has[%d]", i), "%q is no requirement; %sgive ids like SRC-61, smart, or -SRC-78", name, meant)
 		} else if !may {
 			bad(fmt.Sprintf("has[%d]", i), "%s is no MAY, so it is judged anyway; take it out", id)
 		}

@@ -59,8 +59,8 @@ func override(s *System, env func(string) string, overrides []Override, at *posi
 	}
 	for _, o := range overrides {
 		if !known[o.Path] {
-			last := o.Path[strings.LastIndex(o.Path, ".")+1:]
-			errs = append(errs, fmt.Errorf("%s: the field %q is unknown; %s", o.From, o.Path, nearest(last)))
+			parent, last, _ := cutLast(o.Path)
+			errs = append(errs, fmt.Errorf("%s: the field %q is unknown; %s", o.From, o.Path, nearest(last, parent)))
 			continue
 		}
 		if err := assign(field(reflect.ValueOf(s).Elem(), strings.Split(o.Path, ".")), o.Text); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 )
 
 // Override is a field that a flag or the environment gives in place of the
@@ -43,7 +44,7 @@ func Parse(file string, text []byte, dir string, env func(string) string, known 
 		err = yaml.UnmarshalWithOptions(text, s, yaml.Strict())
 	}
 	if err != nil {
-		return nil, place(file, err)
+		return nil, place(file, doc, err)
 	}
 	if len(doc.Docs) > 1 {
 		return nil, fmt.Errorf("%s: more than one YAML document; take out the line ---", file)
@@ -66,33 +67,111 @@ func (s *System) Complete(known func(id string) (is, may bool)) error {
 	return errors.Join(s.check(&positions{file: "config.System"}, known)...)
 }
 
-// place is a YAML error in the form of all others.
-func place(file string, err error) error {
+// place is a YAML error in the form of all others: where, the field, and the fix.
+func place(file string, doc *ast.File, err error) error {
 	var one yaml.Error
 	if !errors.As(err, &one) || one.GetToken() == nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	p := one.GetToken().Position
+	path := pathOf(doc, p)
 	message := one.GetMessage()
 	if name, ok := strings.CutPrefix(message, "unknown field "); ok {
-		message = fmt.Sprintf("the field %s is unknown; %s", name, nearest(strings.Trim(name, `"`)))
+		parent, _, _ := cutLast(path)
+		message = fmt.Sprintf("the field %s is unknown; %s", name, nearest(strings.Trim(name, `"`), parent))
+	} else if fix := wanted(message); fix != "" {
+		message = fix
+		if path != "" {
+			message = path + ": " + fix
+		}
 	}
 	return fmt.Errorf("%s:%d:%d: %s", file, p.Line, p.Column, message)
 }
 
-// nearest names the field that was meant.
-func nearest(name string) string {
-	best, least := "", 4
-	for path := range leavesOf(reflect.TypeFor[System](), "") {
-		words := strings.Split(path, ".")
-		if word := Nearest(name, words); word != "" && distance(name, word) < least {
-			best, least = word, distance(name, word)
+// wanted is what should stand there, by the decoder's word; "" if it says enough.
+func wanted(message string) string {
+	for _, one := range []struct{ end, fix string }{
+		{"where mapping is expected", "fields should stand here; indent them below, or write {field: value}"},
+		{"where sequence is expected", "a list should stand here; write [a, b]"},
+		{"of type bool", "neither true nor false; write one of them, without quotes"},
+		{"of type string", "a text should stand here"},
+	} {
+		if strings.HasSuffix(message, one.end) {
+			return one.fix
 		}
 	}
-	if best == "" {
+	return ""
+}
+
+// pathOf is the path of what stands at a place of a file, "" if nothing is known of it.
+func pathOf(doc *ast.File, at *token.Position) string {
+	finder := &pathFinder{at: at}
+	if doc != nil {
+		for _, d := range doc.Docs {
+			ast.Walk(finder, d)
+		}
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(finder.path, "$"), ".")
+}
+
+type pathFinder struct {
+	at   *token.Position
+	path string
+}
+
+func (f *pathFinder) Visit(n ast.Node) ast.Visitor {
+	if t := n.GetToken(); t != nil && t.Position != nil && t.Position.Line == f.at.Line && t.Position.Column == f.at.Column && n.GetPath() != "" {
+		f.path = n.GetPath()
+	}
+	return f
+}
+
+func cutLast(path string) (before, last string, found bool) {
+	if i := strings.LastIndex(path, "."); i >= 0 {
+		return path[:i], path[i+1:], true
+	}
+	return "", path, false
+}
+
+// nearest names the field that was meant, of those that stand below a path.
+func nearest(name, parent string) string {
+	words := fieldsAt(parent)
+	if word := Nearest(name, words); word != "" {
+		return fmt.Sprintf("is %q meant?", word)
+	}
+	if parent == "" || len(words) == 0 {
 		return "\"ccde init\" writes a file with all there are"
 	}
-	return fmt.Sprintf("is %q meant?", best)
+	return fmt.Sprintf("%s has %s", parent, strings.Join(words, ", "))
+}
+
+// fieldsAt are the names of the fields below a path.
+func fieldsAt(path string) []string {
+	t := reflect.TypeFor[System]()
+	for _, name := range strings.Split(path, ".") {
+		if name, _, _ = strings.Cut(name, "["); name == "" {
+			continue
+		}
+		next, found := t, false
+		for i := range t.NumField() {
+			if t.Field(i).Tag.Get("yaml") == name {
+				next, found = t.Field(i).Type, true
+			}
+		}
+		for next.Kind() == reflect.Pointer || next.Kind() == reflect.Slice {
+			next = next.Elem()
+		}
+		if t = next; !found || t.Kind() != reflect.Struct {
+			return nil
+		}
+	}
+	var out []string
+	for i := range t.NumField() {
+		if name := t.Field(i).Tag.Get("yaml"); name != "" {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // Nearest is the one of some words that a mistyped one was meant to be, "" where

@@ -7,7 +7,7 @@ import (
 // Requirement is a row of the catalogue with the scenarios that judge it.
 type Requirement struct {
 	features.Requirement
-	// Scenarios are names, in the order of the files; empty: its scenarios are to come.
+	// Scenarios are names, in the order of the files.
 	Scenarios []string `json:"scenarios"`
 }
 

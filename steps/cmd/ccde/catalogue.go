@@ -74,18 +74,8 @@ func requirementsCommand(s streams) *cobra.Command {
 			if asJSON {
 				return indented(s.out, all)
 			}
-			judged := 0
 			for _, r := range all {
-				state := fmt.Sprintf("%d scenarios", len(r.Scenarios))
-				switch len(r.Scenarios) {
-				case 0:
-					state = "to come"
-				case 1:
-					state = "1 scenario"
-				}
-				if len(r.Scenarios) > 0 {
-					judged++
-				}
+				state := counted(len(r.Scenarios), "scenario")
 				fmt.Fprintf(s.out, "%s  %-6s  %-12s  %s\n", r.ID, r.Level, state, r.Text)
 				if verbose {
 					for _, name := range r.Scenarios {
@@ -93,7 +83,7 @@ func requirementsCommand(s streams) *cobra.Command {
 					}
 				}
 			}
-			fmt.Fprintf(s.out, "\n%d requirements, %d with scenarios\n", len(all), judged)
+			fmt.Fprintf(s.out, "\n%s; a scenario can judge several\n", counted(len(all), "requirement"))
 			return nil
 		},
 	}
