@@ -23,6 +23,9 @@ import (
 type System struct {
 	File  *config.System
 	Roles []string // those to be judged
+	// Person does in the source's pages what smart.sign-in.command would, where the
+	// file has none; nil: nobody does.
+	Person func(ctx context.Context, link, what string) (string, error)
 
 	keys    config.Keys
 	ca      []byte

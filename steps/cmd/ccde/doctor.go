@@ -116,7 +116,8 @@ func finding(f suite.Finding) []string {
 	return lines
 }
 
-// stopped shows what the doctor found that is not good, and counts the rest.
+// stopped shows what the doctor found that is not good, and counts the rest
+// where nothing keeps the system from being judged.
 func (p *progress) stopped(found suite.Diagnosis) {
 	good := 0
 	for _, f := range found {
@@ -126,5 +127,7 @@ func (p *progress) stopped(found suite.Diagnosis) {
 		}
 		p.always(finding(f)...)
 	}
-	p.say(fmt.Sprintf("%s before judging: good", counted(good, "check")))
+	if found.Exit() == reports.ExitConformant {
+		p.say(fmt.Sprintf("%s before judging: good", counted(good, "check")))
+	}
 }

@@ -4,5 +4,5 @@ package main
 import "os"
 
 func main() {
-	os.Exit(execute(streams{out: os.Stdout, err: os.Stderr, env: os.Getenv}, os.Args[1:]))
+	os.Exit(execute(streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv}, os.Args[1:]))
 }

@@ -31,6 +31,7 @@ type progress struct {
 	last   suite.Event
 	news   time.Time // when something was shown
 	since  time.Time // when what goes on now began
+	held   bool      // a person is asked: the line stays as it is
 	task   string    // what goes on before the first event
 	shown  int       // runes of the line that is on the terminal
 	stop   chan struct{}
@@ -74,6 +75,18 @@ func (p *progress) always(lines ...string) {
 	for _, text := range lines {
 		p.line(text)
 	}
+}
+
+// hold keeps signs of life off the terminal until the function that it returns is called.
+func (p *progress) hold() (resume func()) {
+	set := func(held bool) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.clear()
+		p.held, p.news = held, time.Now()
+	}
+	set(true)
+	return func() { set(false) }
 }
 
 // event takes the suite's news.
@@ -144,7 +157,7 @@ func (p *progress) tick() {
 		case <-t.C:
 		}
 		p.mu.Lock()
-		if time.Since(p.news) >= silence-silence/3 {
+		if !p.held && time.Since(p.news) >= silence-silence/3 {
 			text := fmt.Sprintf("%s · %d s", p.status(), int(time.Since(p.since).Seconds()+0.5))
 			if p.terminal {
 				p.over(text)
@@ -158,7 +171,7 @@ func (p *progress) tick() {
 
 // over writes over the terminal's last line.
 func (p *progress) over(text string) {
-	if p.quiet {
+	if p.quiet || p.held {
 		return
 	}
 	if n := utf8.RuneCountInString(text); n > p.width {

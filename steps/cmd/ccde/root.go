@@ -20,6 +20,7 @@ import (
 // streams are what the command reads and writes: --json and what one asked
 // for goes to out, everything else to err.
 type streams struct {
+	in       io.Reader // a person's answers; nil = nobody is there
 	out, err io.Writer
 	env      func(string) string
 }
