@@ -2,6 +2,7 @@ package mockehr
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"slices"
 
@@ -82,7 +83,8 @@ func (s *Server) grantReads(ctx context.Context, tx *store.Tx, c caller, v store
 	if !slices.Contains(v.Patients, g.Patient) || (v.Type == "Consent" && !ownConsent(c, v)) {
 		verdict = check.Refuse("SRC-42", http.StatusNotFound, "not-found", "", "%s", absent(v.Type, v.ID))
 	}
-	return s.checks.Do(ctx, "SRC-42", check.Inputs{"type": v.Type, "id": v.ID, "patient": g.Patient, "patients": v.Patients}, verdict)
+	return s.checks.Do(ctx, "SRC-42", check.Inputs{"type": v.Type, "id": v.ID, "patient": g.Patient, "patients": v.Patients,
+		"resource": func() any { return json.RawMessage(v.JSON) }}, verdict)
 }
 
 // ownConsent keeps other people's Consents from a SMART sign-in; a token of

@@ -82,7 +82,8 @@ func (s *Server) bundleOf(ctx context.Context, tx *store.Tx, c caller, typ strin
 		fhir.Member{Name: "type", Value: "searchset"},
 		fhir.Member{Name: "total", Value: fhir.Number(strconv.Itoa(found.Total))})
 	links := []any{link("self", withQuery(base+"/"+typ, found.Self))}
-	next := check.Value(ctx, s.checks, "SRC-64", check.Inputs{"type": typ, "next": found.Next}, found.Next)
+	next := check.Value(ctx, s.checks, "SRC-64", check.Inputs{"type": typ, "next": found.Next, "count": len(found.Matches), "total": found.Total,
+		"query": map[string][]string(found.Self)}, found.Next)
 	if next != "" {
 		following := url.Values{}
 		for name, texts := range found.Self {

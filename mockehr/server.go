@@ -58,7 +58,8 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, log: log.With("node", cfg.Name), clock: clock.New(), checks: check.New(""), links: newLinks(cfg)}
 	s.out = s.links.transport()
-	s.script = script.New(script.Options{Checks: s.checks, Clock: s.clock, Root: cfg.Root})
+	s.script = script.New(script.Options{Checks: s.checks, Clock: s.clock, Root: cfg.Root, Base: s.out, Log: s.log,
+		Store: func() *store.Store { return s.store }, Issuer: func() *oauth.Issuer { return s.issuer }})
 	s.client = &http.Client{Transport: s.script.Transport(s.out)}
 	if err := s.build(); err != nil {
 		return nil, errors.Join(err, s.Close(context.Background()))

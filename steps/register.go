@@ -97,6 +97,7 @@ func topics() []struct {
 		{"time", timeSteps()},
 		{"network", networkSteps()},
 		{"faults", faultSteps()},
+		{"scripts", scriptSteps()},
 	}
 }
 
@@ -127,7 +128,7 @@ func Register(sc *godog.ScenarioContext, env *Env) {
 				err = fmt.Errorf("%w: the run was cut short", judge.ErrUnjudged)
 				w.ended = err
 			}
-			w.end(context.WithoutCancel(ctx), err)
+			return ctx, w.end(context.WithoutCancel(ctx), err)
 		}
 		return ctx, nil
 	})

@@ -48,6 +48,7 @@ type world struct {
 	need    Need
 	made    []created // what the scenario made at outside systems
 	news    map[string]any
+	scripts int // scripts in doc strings so far
 }
 
 // mark is a place in a node's history.
@@ -141,10 +142,18 @@ func needOf(sc *godog.Scenario) Need {
 }
 
 // end closes the scenario: it keeps what the mocks saw, gives every tagged
-// requirement a verdict, and gives the cluster back.
-func (w *world) end(ctx context.Context, err error) {
+// requirement a verdict, and gives the cluster back. The error is that of a
+// script, whose scenario proves nothing.
+func (w *world) end(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	faults := w.scriptFaults(ctx)
+	if faults != nil {
+		w.ended = errors.Join(w.ended, faults)
+		for _, id := range w.ids {
+			w.rec.Error(id, faults.Error())
+		}
+	}
 	w.keepHistory(ctx)
 	w.cleanUp(ctx)
 	if w.ended == nil && err != nil {
@@ -169,6 +178,7 @@ func (w *world) end(ctx context.Context, err error) {
 	if w.release != nil {
 		w.release()
 	}
+	return faults
 }
 
 // node is a role: a URL and, if a mock plays it, its control client.

@@ -15,7 +15,8 @@ import (
 )
 
 // Inputs are what a decision was made from, by name: JSON-like values that a script can read
-// ("jwt", "consent", "scope", ...).
+// ("jwt", "consent", "scope", ...). A func() any stands for what takes work to make: it is called when
+// somebody asks.
 type Inputs map[string]any
 
 // Override decides in place of the node. v is what the node decided: for [Checks.Do] nil or the
@@ -99,10 +100,16 @@ func Value[T any](ctx context.Context, c *Checks, id string, in Inputs, v T) T {
 	}
 	var t T
 	if err := json.Unmarshal(raw, &t); err != nil {
+		if m, ok := result.(Misfit); ok {
+			m.Misfit(err)
+		}
 		return v
 	}
 	return t
 }
+
+// Misfit is a result of an override that wants to know why it could not be taken for the value.
+type Misfit interface{ Misfit(err error) }
 
 // Override lets f decide the check id until it is removed. Of several for one id the latest is asked
 // first.

@@ -131,6 +131,32 @@ func (c *Client) ClearRules(ctx context.Context) error {
 	return c.call(ctx, http.MethodDelete, PathRules, nil, nil)
 }
 
+// Scripts are those of the node, in the order they were loaded.
+func (c *Client) Scripts(ctx context.Context) ([]ScriptState, error) {
+	return get[[]ScriptState](ctx, c, PathScripts)
+}
+
+// AddScript loads a script; its rules come after those there are. What is wrong with its text is an
+// [*Error] that names file and line.
+func (c *Client) AddScript(ctx context.Context, s Script) (ScriptState, error) {
+	if err := s.Validate(); err != nil {
+		return ScriptState{}, err
+	}
+	var out ScriptState
+	err := c.call(ctx, http.MethodPost, PathScripts, s, &out)
+	return out, err
+}
+
+// RemoveScript takes one script away, with its rules.
+func (c *Client) RemoveScript(ctx context.Context, name string) error {
+	return c.call(ctx, http.MethodDelete, PathScripts+"/"+url.PathEscape(name), nil, nil)
+}
+
+// ClearScripts takes all scripts away, with their rules.
+func (c *Client) ClearScripts(ctx context.Context) error {
+	return c.call(ctx, http.MethodDelete, PathScripts, nil, nil)
+}
+
 // History is what the node received and sent, in order, from after seq since on; 0 is all that is kept.
 func (c *Client) History(ctx context.Context, since int64) ([]Exchange, error) {
 	return get[[]Exchange](ctx, c, PathHistory+"?since="+strconv.FormatInt(since, 10))

@@ -65,6 +65,14 @@ func TestClient(t *testing.T) {
 		"AddRule":    {func(ctx context.Context, c *Client) (any, error) { return c.AddRule(ctx, Rule{Drop: true}) }, "POST /rules", `{"drop":true}`, `{"id":"rule-1","drop":true}`, "rule-1"},
 		"RemoveRule": {func(ctx context.Context, c *Client) (any, error) { return nil, c.RemoveRule(ctx, "a ?b") }, "DELETE /rules/a%20%3Fb", "", "", nil},
 		"ClearRules": {func(ctx context.Context, c *Client) (any, error) { return nil, c.ClearRules(ctx) }, "DELETE /rules", "", "", nil},
+		"Scripts": {func(ctx context.Context, c *Client) (any, error) { return c.Scripts(ctx) }, "GET /scripts", "", `[{"name":"a","rules":["a:1"],"errors":["a:2:1: no"],"counts":{"n":1}}]`,
+			[]ScriptState{{Name: "a", Rules: []string{"a:1"}, Errors: []string{"a:2:1: no"}, Counts: map[string]int{"n": 1}}}},
+		"AddScript": {func(ctx context.Context, c *Client) (any, error) {
+			return c.AddScript(ctx, Script{Name: "a", Text: "x"})
+		},
+			"POST /scripts", `{"name":"a","text":"x"}`, `{"name":"a","rules":[]}`, ScriptState{Name: "a", Rules: []string{}}},
+		"RemoveScript": {func(ctx context.Context, c *Client) (any, error) { return nil, c.RemoveScript(ctx, "a b") }, "DELETE /scripts/a%20b", "", "", nil},
+		"ClearScripts": {func(ctx context.Context, c *Client) (any, error) { return nil, c.ClearScripts(ctx) }, "DELETE /scripts", "", "", nil},
 		"History": {func(ctx context.Context, c *Client) (any, error) { return c.History(ctx, 7) }, "GET /history?since=7", "",
 			`[{"seq":8,"side":"sent","requestBody":{"text":"/w==","base64":true},"took":"2ms"}]`,
 			[]Exchange{{Seq: 8, Side: Sent, RequestBody: Body{Text: "/w==", Base64: true}, Took: Duration(2 * time.Millisecond)}}},

@@ -8,14 +8,18 @@
 //	GET    /settings          Settings
 //	PUT    /settings          Settings in; takes effect at once
 //	POST   /snapshot          remember the store and the settings
-//	POST   /reset             back to the snapshot: no rules, overrides, cuts or history; the clock real; the copier started again from what the store holds
+//	POST   /reset             back to the snapshot: no rules, scripts, overrides, cuts or history; the clock real; the copier started again from what the store holds
 //	GET    /clock             ClockState
 //	POST   /clock             ClockMove in, ClockState out
 //	POST   /idle              waits until nothing is in hand; ClockState out
 //	GET    /rules             [Rule, ...] in order
 //	POST   /rules             Rule in, the same with its id out; it comes after those there are
-//	DELETE /rules             all rules
+//	DELETE /rules             all rules, and all scripts
 //	DELETE /rules/ID          one
+//	GET    /scripts           [ScriptState, ...] in the order they were loaded
+//	POST   /scripts           Script in, ScriptState out; its rules come after those there are
+//	DELETE /scripts           all scripts, with the rules that they installed
+//	DELETE /scripts/NAME      one
 //	GET    /history[?since=N] [Exchange, ...] with seq over N, in order
 //	DELETE /history
 //	GET    /copier            CopierState
@@ -35,6 +39,7 @@ const (
 	PathClock    = "/clock"
 	PathIdle     = "/idle"
 	PathRules    = "/rules"
+	PathScripts  = "/scripts"
 	PathHistory  = "/history"
 	PathCopier   = "/copier"
 	PathLoad     = "/load"

@@ -158,7 +158,8 @@ func (c *copier) store(it item) error {
 	if err != nil {
 		return err
 	}
-	in := check.Inputs{"connection": c.st.ID, "source": c.st.Base, "type": it.typ, "id": it.id, "local": local}
+	in := check.Inputs{"connection": c.st.ID, "source": c.st.Base, "type": it.typ, "id": it.id, "local": local,
+		"original": func() any { return json.RawMessage(fhir.AppendJSON(nil, it.obj)) }}
 	o = check.Value(c.ctx, c.w.Checks, "TGT-26", in, resource{o}).Object
 	if o == nil || o.Type() != it.typ || o.ID() != local {
 		return nil // an override that loses it

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -79,7 +80,8 @@ func (w *worker) runPage(ctx context.Context, text, target, by string, visited m
 	if err != nil {
 		return "", err
 	}
-	next = check.Value(ctx, w.Checks, "TGT-25", check.Inputs{"connection": w.state().ID, "query": text, "url": target, "next": next}, next)
+	next = check.Value(ctx, w.Checks, "TGT-25", check.Inputs{"connection": w.state().ID, "query": text, "url": target, "next": next,
+		"page": func() any { return json.RawMessage(a.body) }}, next)
 	wrong := w.badNext(ctx, text, next, visited)
 	if wrong != nil {
 		next = ""
@@ -141,7 +143,7 @@ func (w *worker) badNext(ctx context.Context, text, next string, visited map[str
 // readPage reads what a query answered: a searchset, or the resource of a read (TGT-33).
 func (w *worker) readPage(ctx context.Context, text string, a *answer) ([]item, string, error) {
 	items, next, err := w.parsePage(text, a)
-	in := check.Inputs{"connection": w.state().ID, "query": text, "url": a.url.String()}
+	in := check.Inputs{"connection": w.state().ID, "query": text, "url": a.url.String(), "text": func() any { return string(a.body) }}
 	if err = w.Checks.Do(ctx, "TGT-33", in, err); err != nil {
 		return nil, "", refusal(err, broken)
 	}

@@ -55,7 +55,7 @@ func (s *Service) Authorize(ctx context.Context, r AuthorizeRequest) (AuthorizeR
 	if err != nil {
 		return AuthorizeResult{}, err
 	}
-	in := check.Inputs{"consent": c.ID, "period_end": c.PeriodEnd, "until": stamp(until), "now": stamp(now)}
+	in := check.Inputs{"consent": c.ID, "period_end": c.PeriodEnd, "until": stamp(until), "now": stamp(now), "resource": c.resource()}
 	if err := s.do(ctx, "SRC-16", in, c.badPeriod(until)); err != nil {
 		return AuthorizeResult{}, err
 	}
@@ -123,7 +123,8 @@ func (s *Service) authorizable(ctx context.Context, r AuthorizeRequest) (consent
 	if err := s.checkPatient(ctx, c, there, r.Patient); err != nil {
 		return consent{}, err
 	}
-	in := check.Inputs{"consent": c.ID, "status": c.Status, "policy_rule": c.PolicyRule, "excepts": len(c.Excepts), "scope": ScopeText(c.Scopes)}
+	in := check.Inputs{"consent": c.ID, "status": c.Status, "policy_rule": c.PolicyRule, "excepts": len(c.Excepts), "scope": ScopeText(c.Scopes),
+		"resource": c.resource()}
 	for _, one := range []struct {
 		id      string
 		verdict error
@@ -146,6 +147,7 @@ func (s *Service) jwt(ctx context.Context, params *fhir.Object) (string, error) 
 	in, verdict := check.Inputs{"jwt": packed}, s.badJWT(ctx, packed)
 	if token, err := Read(packed); err == nil {
 		in["alg"], in["kid"], in["iss"], in["sub"] = token.Algorithm, token.KeyID, token.Issuer, token.Subject
+		in["exp"], in["now"] = token.Expires.Unix(), s.opt.Clock.Now().Unix()
 	}
 	if verdict != nil {
 		in["reason"] = string(ReasonOf(verdict))

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,6 +23,7 @@ const scopeSystem = "http://smarthealthit.org/fhir/scopes"
 // consent is what a Consent says that matters here. A part that is missing is
 // its zero value; nothing is judged yet.
 type consent struct {
+	object     *fhir.Object // the resource itself; nil without one
 	ID         string
 	Status     string
 	Patient    string // id of the patient here, "" if there is none or it isn't one of here
@@ -38,6 +40,7 @@ type consent struct {
 // by an absolute URL below it is one of here.
 func readConsent(o *fhir.Object, base string) consent {
 	c := consent{
+		object:     o,
 		ID:         o.ID(),
 		Status:     o.Text("status"),
 		Reference:  o.Text("patient", "reference"),
@@ -60,6 +63,16 @@ func readConsent(o *fhir.Object, base string) consent {
 		}
 	}
 	return c
+}
+
+// resource is the Consent as an input of a check.
+func (c consent) resource() any {
+	return func() any {
+		if c.object == nil {
+			return nil
+		}
+		return json.RawMessage(fhir.AppendJSON(nil, c.object))
+	}
 }
 
 func scopesOf(except *fhir.Object) []Scope {

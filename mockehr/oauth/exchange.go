@@ -153,7 +153,7 @@ func (s *Service) authorizationOf(ctx context.Context, tx *store.Tx, packed stri
 	case !there:
 		refusal = refuseToken("SRC-35", http.StatusBadRequest, InvalidScope, "scope is no authorization that is known here; send the id that $authorize answered")
 	}
-	if err := s.doToken(ctx, "SRC-35", check.Inputs{"jwt": packed, "scope": scope}, refusal, InvalidScope); err != nil {
+	if err := s.doToken(ctx, "SRC-35", check.Inputs{"jwt": packed, "scope": scope, "known": there}, refusal, InvalidScope); err != nil {
 		return authorization{}, err
 	}
 	if !there { // a script passed it over: the JWT alone leads to one
@@ -193,7 +193,7 @@ func authorizationByJWT(tx *store.Tx, packed string) (latest authorization, ther
 // Consent still gives something.
 func (s *Service) handOut(ctx context.Context, tx *store.Tx, auth authorization, requested string) (TokenResponse, error) {
 	now := s.opt.Clock.Now()
-	in := check.Inputs{"consent": auth.Consent, "expires": stamp(auth.Expires), "now": stamp(now)}
+	in := check.Inputs{"consent": auth.Consent, "made": stamp(auth.Made), "expires": stamp(auth.Expires), "now": stamp(now)}
 	var refusal *Error
 	if !now.Before(auth.Expires) {
 		refusal = refuseToken("SRC-37", http.StatusBadRequest, InvalidGrant, "the authorization was over at %s", stamp(auth.Expires))
@@ -209,7 +209,8 @@ func (s *Service) handOut(ctx context.Context, tx *store.Tx, auth authorization,
 		return TokenResponse{}, err
 	}
 	life := min(s.opt.TokenLife, ends.Sub(now))
-	in = check.Inputs{"jwt": auth.JWT, "requested": requested, "consent": auth.Consent, "left": int64(ends.Sub(now) / time.Second)}
+	in = check.Inputs{"jwt": auth.JWT, "requested": requested, "consent": auth.Consent, "left": int64(ends.Sub(now) / time.Second),
+		"authorized_scope": ScopeText(auth.Scopes)}
 	g := check.Value(ctx, s.opt.Checks, "SRC-31", in, granted{ScopeText(scopes), auth.Patient, int64(life / time.Second)})
 	token := accessToken{GrantID: hash(auth.Consent + " " + auth.JWT)[:32], Consent: auth.Consent, Patient: g.Patient,
 		Scopes: ParseScopes(g.Scope), Made: now, Expires: now.Add(life)}
@@ -234,7 +235,8 @@ func (s *Service) consentNow(ctx context.Context, tx *store.Tx, auth authorizati
 	if why != "" {
 		refusal = refuseToken("SRC-38", http.StatusBadRequest, InvalidGrant, "the authorization has ended: %s", why)
 	}
-	in := check.Inputs{"consent": auth.Consent, "status": c.Status, "deleted": gone != nil, "patient": c.Patient, "authorized_patient": auth.Patient}
+	in := check.Inputs{"consent": auth.Consent, "status": c.Status, "deleted": gone != nil, "patient": c.Patient, "authorized_patient": auth.Patient,
+		"authorized_scope": ScopeText(auth.Scopes), "period_end": c.PeriodEnd, "now": stamp(now), "resource": c.resource()}
 	if err := s.doToken(ctx, "SRC-38", in, refusal, InvalidGrant); err != nil {
 		return nil, time.Time{}, err
 	}

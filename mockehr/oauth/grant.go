@@ -85,7 +85,7 @@ func (s *Service) Token(ctx context.Context, text string) (*Grant, error) {
 		refusal = refuseToken("SRC-45", http.StatusUnauthorized, InvalidToken, "the access token is over: %s", why)
 	}
 	in := check.Inputs{"consent": token.Consent, "patient": token.Patient, "expires": stamp(token.Expires), "now": stamp(now),
-		"status": c.Status, "deleted": gone != nil, "granted": ScopeText(token.Scopes)}
+		"status": c.Status, "deleted": gone != nil, "granted": ScopeText(token.Scopes), "period_end": c.PeriodEnd, "resource": c.resource()}
 	if err := s.doToken(ctx, "SRC-45", in, refusal, InvalidToken); err != nil {
 		return nil, err
 	}

@@ -200,29 +200,45 @@ func (i *Issuer) Issue(ctx context.Context, sub string) (string, error) {
 	return sign(key, alg, kid, claims)
 }
 
-// sign packs a JWT. alg none and HS256, HS384, HS512, the latter with the public
-// key's PEM as the secret, are there for nodes that are told to misbehave.
+// sign packs a JWT with this kid in its header, "" for none.
 func sign(key *Key, alg, kid string, claims map[string]any) (string, error) {
+	header := map[string]any{}
+	if kid != "" {
+		header["kid"] = kid
+	}
+	return key.Sign(alg, header, claims)
+}
+
+// Sign packs a JWT; its header has alg and what is given. alg none, and HS256, HS384, HS512 with the
+// public key's PEM as the secret, are there for nodes that are told to misbehave.
+func (k *Key) Sign(alg string, header, claims map[string]any) (string, error) {
 	method := jwt.GetSigningMethod(alg)
 	if method == nil {
 		return "", fmt.Errorf("no signing algorithm %q", alg)
 	}
 	token := jwt.NewWithClaims(method, jwt.MapClaims(claims))
-	if kid != "" {
-		token.Header["kid"] = kid
+	for name, value := range header {
+		token.Header[name] = value
 	}
-	var secret any = key.private
+	var secret any = k.private
 	switch {
 	case alg == "none":
 		secret = jwt.UnsafeAllowNoneSignatureType
 	case strings.HasPrefix(alg, "HS"):
-		secret = key.publicPEM()
+		secret = k.publicPEM()
 	}
 	packed, err := token.SignedString(secret)
 	if err != nil {
 		return "", fmt.Errorf("signing with %s: %w", alg, err)
 	}
 	return packed, nil
+}
+
+// Current is the key that JWTs are signed with now, and its kid: for nodes that are told to misbehave.
+func (i *Issuer) Current() (key *Key, kid string) {
+	i.mu.RLock()
+	defer i.mu.RUnlock()
+	return i.key, i.keyID()
 }
 
 func (k *Key) publicPEM() []byte {

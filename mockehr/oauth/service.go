@@ -109,7 +109,7 @@ func (s *Service) CheckConsent(ctx context.Context, tx *store.Tx, o *fhir.Object
 }
 
 func (s *Service) checkPatient(ctx context.Context, c consent, there bool, signedIn string) error {
-	in := check.Inputs{"consent": c.ID, "patient": c.Reference, "signed_in": signedIn}
+	in := check.Inputs{"consent": c.ID, "patient": c.Reference, "there": there, "signed_in": signedIn, "resource": c.resource()}
 	if err := s.do(ctx, "SRC-15", in, c.noPatient()); err != nil {
 		return err
 	}

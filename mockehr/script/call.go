@@ -107,11 +107,15 @@ func (c *Call) Throttle(perSecond int64) { c.throttle = perSecond }
 
 // Wait waits in real time, until ctx ends or all rules are cleared.
 func (c *Call) Wait(ctx context.Context, d time.Duration) error {
+	return waitFor(ctx, c.cleared, d)
+}
+
+func waitFor(ctx context.Context, cleared <-chan struct{}, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-c.cleared:
+	case <-cleared:
 	case <-ctx.Done():
 		return ctx.Err()
 	}

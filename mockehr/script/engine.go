@@ -2,11 +2,14 @@
 // receives and for what it sends, and the history of both.
 //
 // A [Rule] is a Go value whose action is a function; rules of the control port ([control.Rule]) become
-// such values, and so can whatever else makes rules.
+// such values, and so do the handlers of scripts in Starlark ([control.Script]; README.md says how to
+// write one).
 package script
 
 import (
 	"fmt"
+	"log/slog"
+	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -17,6 +20,8 @@ import (
 	"example.org/ccde/mockehr/check"
 	"example.org/ccde/mockehr/clock"
 	"example.org/ccde/mockehr/control"
+	"example.org/ccde/mockehr/oauth"
+	"example.org/ccde/mockehr/store"
 )
 
 // Options are what an [Engine] works with.
@@ -24,6 +29,12 @@ type Options struct {
 	Checks *check.Checks
 	Clock  *clock.Clock
 	Root   string // the node's root URL; paths of what it receives are matched below it
+
+	// What scripts reach of the node. Each may be nil: what needs it is an error in the script.
+	Store  func() *store.Store  // its records
+	Issuer func() *oauth.Issuer // its name and key
+	Base   http.RoundTripper    // sends scripts' own requests
+	Log    *slog.Logger         // takes what scripts log
 }
 
 // Engine holds a node's rules and its history. Its methods may be called from any goroutine.
@@ -36,6 +47,10 @@ type Engine struct {
 	last    int           // number of the last rule that was given an id
 	cleared chan struct{} // closed by Clear: waits of rules end
 	rules   atomic.Pointer[[]*installed]
+	scripts []*program
+
+	keyMu sync.Mutex
+	key   *oauth.Key // that scripts sign with when they want one that nobody knows
 }
 
 // New returns an engine without rules.
@@ -45,6 +60,9 @@ func New(opt Options) *Engine {
 	}
 	if opt.Clock == nil {
 		opt.Clock = clock.New()
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	e := &Engine{opt: opt, prefix: pathOf(opt.Root), cleared: make(chan struct{})}
 	e.history.clock = opt.Clock
@@ -63,6 +81,11 @@ func (e *Engine) Add(wire control.Rule) (control.Rule, error) {
 	}
 	wire.Phase = wire.When()
 	in := &installed{wire: wire, rule: ruleOf(wire)}
+	if wire.Check != nil {
+		in.decide = in.override(*wire.Check)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if err := e.install(in); err != nil {
 		return wire, err
 	}
@@ -71,13 +94,26 @@ func (e *Engine) Add(wire control.Rule) (control.Rule, error) {
 
 // Install installs a rule after those there are, and returns its id.
 func (e *Engine) Install(r Rule) (string, error) {
-	wire := control.Rule{ID: r.ID, Side: r.Side, Phase: r.Phase, Match: r.Match, Skip: r.Skip, Every: r.Every, Times: r.Times}
-	if r.Act == nil {
-		return "", fmt.Errorf("rule %q has no action: set Act", r.ID)
+	in, err := made(r)
+	if err != nil {
+		return "", err
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	err = e.install(in)
+	return in.wire.ID, err
+}
+
+// made is a rule that was made as a Go value, with its defaults. The error names each field that is
+// wrong, and the fix.
+func made(r Rule) (*installed, error) {
+	if r.Act == nil {
+		return nil, fmt.Errorf("rule %q has no action: set Act", r.ID)
+	}
+	wire := control.Rule{ID: r.ID, Side: r.Side, Phase: r.Phase, Match: r.Match, Skip: r.Skip, Every: r.Every, Times: r.Times}
 	wire.Drop = true // any action will do for the check of the rest
 	if err := wire.Validate(); err != nil {
-		return "", err
+		return nil, err
 	}
 	wire.Drop = false
 	if wire.Side == "" {
@@ -85,21 +121,16 @@ func (e *Engine) Install(r Rule) (string, error) {
 	}
 	wire.Phase = wire.When()
 	r.Side, r.Phase = wire.Side, wire.Phase
-	in := &installed{wire: wire, rule: r}
-	if err := e.install(in); err != nil {
-		return "", err
-	}
-	return in.wire.ID, nil
+	return &installed{wire: wire, rule: r}, nil
 }
 
+// install installs a rule; e.mu is held.
 func (e *Engine) install(in *installed) error {
 	prefix := e.prefix
 	if in.rule.Side == control.Sent {
 		prefix = ""
 	}
 	in.match = compile(in.rule.Match, prefix)
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	rules := *e.rules.Load()
 	taken := func(id string) bool {
 		return slices.ContainsFunc(rules, func(o *installed) bool { return o.wire.ID == id })
@@ -113,7 +144,7 @@ func (e *Engine) install(in *installed) error {
 	}
 	in.rule.ID = in.wire.ID
 	if o := in.wire.Check; o != nil {
-		in.remove = e.opt.Checks.Override(o.ID, in.override(*o))
+		in.remove = e.opt.Checks.Override(o.ID, in.decide)
 	}
 	e.store(append(slices.Clone(rules), in))
 	return nil
@@ -143,7 +174,7 @@ func (e *Engine) Remove(id string) bool {
 	return true
 }
 
-// Clear takes all rules away, overrides of checks too. What waits because of a rule goes on at once.
+// Clear takes all rules and scripts away, overrides of checks too. What waits because of a rule goes on at once.
 func (e *Engine) Clear() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -151,6 +182,7 @@ func (e *Engine) Clear() {
 		in.gone()
 	}
 	e.store([]*installed{})
+	e.scripts = nil
 	close(e.cleared)
 	e.cleared = make(chan struct{})
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"example.org/ccde/mockehr/control"
@@ -62,6 +63,9 @@ func handle(w *recorder, r *http.Request, next http.Handler, rules []*installed,
 		return errDropped
 	case c.answered:
 	case !holds(rules, c) && c.cut < 0 && c.throttle == 0:
+		if slices.ContainsFunc(rules, func(in *installed) bool { return in.keeps }) {
+			c.keep()
+		}
 		next.ServeHTTP(w, c.Request)
 		return nil
 	default:

@@ -25,7 +25,9 @@ type installed struct {
 	wire   control.Rule
 	rule   Rule
 	match  matcher
-	remove func() // takes an override back; nil for other rules
+	decide check.Override // with wire.Check: what decides it
+	remove func()         // takes an override back; nil for other rules
+	keeps  bool           // its override may look at the request's body
 
 	mu          sync.Mutex
 	seen, acted int

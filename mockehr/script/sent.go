@@ -32,6 +32,9 @@ type transport struct {
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	en := t.engine.history.begin(control.Sent, peerOf(r), r, r.URL.String())
 	rules, cleared := t.engine.begin(control.Sent)
+	if r.Context().Value(unruled{}) != nil {
+		rules = nil
+	}
 	if len(rules) == 0 {
 		out := *r
 		en.leaves(&out)

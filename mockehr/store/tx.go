@@ -14,6 +14,7 @@ type Tx struct {
 	seq   int64 // of the cache when the transaction began
 
 	c       *conn // nil in a View that hasn't needed the database yet
+	aside   bool  // c is this transaction's alone
 	written map[resourceKey]Version
 	puts    *indexBatch // of an Update: index rows not yet in the database
 }
@@ -36,15 +37,32 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 	return fn(tx)
 }
 
+// Aside is [Store.View] for who may hold a transaction already, in this goroutine or above it: it takes
+// a connection of its own, so that no two wait for each other. Of what that transaction wrote it sees
+// nothing.
+func (s *Store) Aside(ctx context.Context, fn func(*Tx) error) error {
+	cache, err := s.state()
+	if err != nil {
+		return err
+	}
+	tx := &Tx{s: s, ctx: ctx, cache: cache, seq: cache.last(), aside: true}
+	defer tx.endView()
+	return fn(tx)
+}
+
 // conn returns the connection of the transaction.
 func (tx *Tx) conn() (*conn, error) {
 	if tx.c == nil {
-		c, err := tx.s.reader(tx.ctx)
+		open, give := tx.s.reader, tx.s.release
+		if tx.aside {
+			open, give = tx.s.dialReader, tx.s.drop
+		}
+		c, err := open(tx.ctx)
 		if err != nil {
 			return nil, err
 		}
 		if err := c.exec("BEGIN"); err != nil {
-			tx.s.release(c)
+			give(c)
 			return nil, err
 		}
 		tx.c = c
@@ -69,7 +87,11 @@ func (tx *Tx) endView() {
 	if err := tx.c.exec("ROLLBACK"); err != nil {
 		tx.s.log.Error("end of a read transaction", "error", err)
 	}
-	tx.s.release(tx.c)
+	if tx.aside {
+		tx.s.drop(tx.c)
+	} else {
+		tx.s.release(tx.c)
+	}
 	tx.c = nil
 }
 
@@ -91,11 +113,22 @@ func (s *Store) reader(ctx context.Context) (*conn, error) {
 		return c, nil
 	}
 	s.mu.Unlock()
-	c, err := dial(uriOf(filepath.Join(s.dir, databaseFile), ""), "query_only=ON", "temp_store=MEMORY", "cache_size=-8192", "busy_timeout=5000")
+	c, err := s.dialReader(ctx)
 	if err != nil {
 		s.reading <- struct{}{}
 	}
 	return c, err
+}
+
+func (s *Store) dialReader(context.Context) (*conn, error) {
+	return dial(uriOf(filepath.Join(s.dir, databaseFile), ""), "query_only=ON", "temp_store=MEMORY", "cache_size=-8192", "busy_timeout=5000")
+}
+
+// drop closes a connection that goes back to no pool.
+func (s *Store) drop(c *conn) {
+	if err := c.close(); err != nil {
+		s.log.Error("close a connection", "error", err)
+	}
 }
 
 func (s *Store) release(c *conn) {

@@ -267,3 +267,43 @@ func TestBase(t *testing.T) {
 		assert.Equal(t, want, base(name), name)
 	}
 }
+
+// A script that fails says where, and its scenario proves nothing.
+func TestAScriptThatFails(t *testing.T) {
+	const flow = `
+Feature: scripts
+  @SRC-30
+  Scenario: It fails while it runs
+    Given the source EHR runs the script:
+      """
+      def f(req, ans):
+          ans.json["nothing"]["there"] = 1
+
+      on_answer(f, path = "/r3/metadata")
+      """
+    When nobody reads "metadata" at the source EHR
+  @SRC-31
+  Scenario: It can't be loaded
+    Given the source EHR runs the script:
+      """
+      on_anser(f)
+      """
+  Scenario: There is none
+    Given the source EHR runs the script "none"
+`
+	run, err := Run(t.Context(), Options{Features: oneFeature(flow), Runtime: "embedded", Concurrency: 2})
+	require.NoError(t, err)
+	for name, want := range map[string]string{
+		"It fails while it runs": `a script of the source EHR failed: script-1.star:2:13: key "nothing" not in dict`,
+		"It can't be loaded":     "the script of the source EHR: script-1.star:1:1: undefined: on_anser",
+		"There is none":          `there is no script "none"; there are counted-token, slow-token, third-search-429`,
+	} {
+		for _, s := range run.Scenarios {
+			if s.Name == name {
+				assert.Equal(t, reports.Error, s.Verdict, name)
+				assert.Contains(t, s.Error, want, name)
+			}
+		}
+	}
+	assert.Equal(t, map[string]string{"SRC-30": reports.Error, "SRC-31": reports.Error}, asked(run))
+}

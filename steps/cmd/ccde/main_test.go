@@ -32,6 +32,8 @@ func TestBadUsage(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "report")
 	file := filepath.Join(t.TempDir(), "system.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("system: {name: A}\nsource: {fhir: http://a.example/r3}\n"), 0o600))
+	broken := filepath.Join(t.TempDir(), "broken.star")
+	require.NoError(t, os.WriteFile(broken, []byte("\non_anser(f)"), 0o600))
 	cases := []struct {
 		args string
 		env  map[string]string
@@ -74,6 +76,9 @@ func TestBadUsage(t *testing.T) {
 		{"up --nodes a,a", nil, "twice"},
 		{"up --nodes 0", nil, "give 1 to 26"},
 		{"up --redirect /callback", nil, "clients[0].redirects[0]: \"/callback\" is no absolute URI"},
+		{"up --script " + filepath.Join(report, "none.star"), nil, "no such file"},
+		{"up --script nobody=x.star", nil, `there is no node "nobody"; there are source, target, cavs`},
+		{"up --runtime embedded --empty --script " + broken, nil, "broken.star:2:1: undefined: on_anser"},
 		{"steps x", nil, "takes no argument"},
 	}
 	for _, c := range cases {

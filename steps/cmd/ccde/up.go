@@ -26,6 +26,7 @@ type upFlags struct {
 	redirects, trust     []string
 	cavs                 string
 	update               time.Duration
+	scripts              []string
 	json, empty, verbose bool
 	tls                  bool
 }
@@ -43,6 +44,9 @@ A person can sign in at each node by SMART App Launch; their name and password
 and the registered clients are printed too. --redirect registers your own
 application's redirect_uri for these.
 
+--script makes a node misbehave: mockehr/script/README.md says how to write one.
+What goes wrong in a script while it runs is printed with file and line.
+
 Every node holds the fixture patients and trusts the keys of all others. A node
 named cavs is the one that the others ask at $authorize. --trust and --cavs let
 them trust a key set, and ask a CAVS, that are elsewhere: the front door of a
@@ -53,6 +57,8 @@ them trust a key set, and ask a CAVS, that are elsewhere: the front door of a
   ccde up --nodes a,b,c --runtime embedded
   ccde up --nodes 5 --empty
   ccde up --host 192.168.1.20          reachable from other machines
+  ccde up --script busy.star           the source misbehaves as the script says
+  ccde up --script target=sloppy.star  so does another node
   ccde up --redirect http://localhost:4000/callback
   ccde up --trust http://127.0.0.1:9000/jwks.json --trust http://127.0.0.1:9000/target/auth/auth_key \
     --cavs http://127.0.0.1:9000/cavs/auth/cavs --update-every 5s
@@ -69,6 +75,7 @@ them trust a key set, and ask a CAVS, that are elsewhere: the front door of a
 	flags.StringArrayVar(&f.trust, "trust", nil, "URL of a key set that all nodes trust too; can be given again")
 	flags.StringVar(&f.cavs, "cavs", "", "URL of the CAVS that all nodes ask, [auth base]/cavs, in place of the node named cavs")
 	flags.DurationVar(&f.update, "update-every", 0, "how often a target asks its sources for what is new (default 5m)")
+	flags.StringArrayVar(&f.scripts, "script", nil, "a script in Starlark that the source runs, as FILE, or another node, as NODE=FILE; can be given again")
 	tlsFlag(cmd, &f.tls)
 	flags.BoolVar(&f.json, "json", false, "print one JSON object on stdout once all nodes answer")
 	flags.BoolVar(&f.empty, "empty", false, "leave out the fixture patients")
@@ -114,6 +121,10 @@ func up(ctx context.Context, s streams, f upFlags) (err error) {
 		return err
 	}
 	settings, err := f.settings(where.Dialect)
+	if err != nil {
+		return err
+	}
+	scripts, err := upScripts(f.scripts, names)
 	if err != nil {
 		return err
 	}
@@ -168,6 +179,9 @@ func up(ctx context.Context, s streams, f upFlags) (err error) {
 			return err
 		}
 	}
+	if err := scripts.load(ctx, c); err != nil {
+		return err
+	}
 	quiet()
 	consumer, admin := cluster.Bearers(rt)
 	if f.json {
@@ -179,6 +193,7 @@ func up(ctx context.Context, s streams, f upFlags) (err error) {
 		return err
 	}
 	fmt.Fprintf(s.err, "%d nodes answer after %s; Ctrl-C ends them\n", len(names), time.Since(began).Round(10*time.Millisecond))
+	scripts.watch(ctx, c, s.err)
 	<-ctx.Done()
 	return nil
 }
@@ -292,7 +307,7 @@ func printNodes(w io.Writer, nodes []cluster.Node, consumer, admin string, setti
 	source, target := nodes[0], nodes[min(1, len(nodes)-1)]
 	for _, n := range nodes {
 		switch n.Name {
-		case "source":
+		case sourceNode:
 			source = n
 		case "target":
 			target = n
