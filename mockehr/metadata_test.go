@@ -120,7 +120,12 @@ func TestStatedInteractions(t *testing.T) {
 			assert.Equal(t, 304, n.get("/"+typ+"/x", "If-None-Match", `W/"2"`).StatusCode)
 			assert.Equal(t, 304, n.get("/"+typ+"/x", "If-Modified-Since", n.get("/"+typ+"/x").Header.Get("Last-Modified")).StatusCode)
 			assert.Equal(t, r.Get("conditionalCreate"), n.post("/"+typ, text, "If-None-Exist", "_id=x").StatusCode == 200)
-			assert.Equal(t, r.Get("conditionalUpdate"), n.put("/"+typ+"?_id=x", text).StatusCode == 200)
+			for _, path := range []string{"/" + typ + "?_id=x", "/" + typ + "/?_id=x"} {
+				assert.Equal(t, r.Get("conditionalUpdate"), n.put(path, text).StatusCode == 200)
+				inBundle := n.post("", `{"resourceType":"Bundle","type":"transaction","entry":[{"resource":`+text+`,"request":{"method":"PUT","url":"`+path[1:]+`"}}]}`)
+				assert.Equal(t, 200, inBundle.StatusCode, inBundle.body)
+				assert.Equal(t, "200 OK", inBundle.resource(t).Text("entry", "response", "status"))
+			}
 
 			created := n.post("/"+typ, text)
 			require.Equal(t, 201, created.StatusCode, created.body)

@@ -71,7 +71,7 @@ func (s *Server) requestOf(entry *fhir.Object) (request, error) {
 	text := asked.Text("url")
 	text = strings.TrimPrefix(strings.TrimPrefix(text, s.base()), "/")
 	path, query, conditional := strings.Cut(text, "?")
-	parts := strings.Split(path, "/")
+	parts := strings.Split(strings.TrimSuffix(path, "/"), "/") // Type/?criteria is Type?criteria
 	q.typ = parts[0]
 	if !fhir.IsResourceType(q.typ) {
 		return q, malformed(fmt.Sprintf("request.url %q begins with no resource type; write Type/id, Type?criteria or Type", clip(asked.Text("url"))))

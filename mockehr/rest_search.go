@@ -26,7 +26,7 @@ func (s *Server) search(w http.ResponseWriter, r *http.Request) error {
 	if err != nil { // a part that is passed over would find what nobody asked for
 		return malformed("the query can't be read: " + err.Error())
 	}
-	if r.Method == http.MethodPost {
+	if r.Method == http.MethodPost && (r.ContentLength != 0 || r.Header.Get("Content-Type") != "") { // all may stand in the URL
 		form, err := readForm(w, r)
 		if err != nil {
 			return err

@@ -65,6 +65,7 @@ func TestSearch(t *testing.T) {
 		want := strings.Fields(row.want)
 		sorted := strings.Contains(row.query, "_sort")
 		for how, a := range map[string]reply{"GET": got, "POST": n.post("/"+path+"/_search", query, "Content-Type", typeForm),
+			"POST without a form": n.do("POST", "/r3/"+path+"/_search?"+query, ""), "GET with a slash": n.get("/" + path + "/?" + query),
 			"XML": n.get("/"+row.query, "Accept", typeXML)} {
 			if sorted {
 				assert.Equal(t, want, a.ids(t), "%s %s", how, row.query)

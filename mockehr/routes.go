@@ -57,10 +57,12 @@ func (s *Server) restRoutes(r *mux.Router) {
 	}
 	on("/$validate", s.validate, "POST")
 	const typ, one = "/{type:[A-Za-z]+}", "/{type:[A-Za-z]+}/{id:[^/_$][^/]*}"
-	on(typ, s.create, "POST")
-	on(typ, s.search, "GET", "HEAD")
-	on(typ, s.updateWhere, "PUT")
-	on(typ, s.removeWhere, "DELETE")
+	for _, path := range []string{typ, typ + "/"} { // the specification writes [type]/?[criteria] too
+		on(path, s.create, "POST")
+		on(path, s.search, "GET", "HEAD")
+		on(path, s.updateWhere, "PUT")
+		on(path, s.removeWhere, "DELETE")
+	}
 	on(typ+"/$validate", s.validate, "POST")
 	on(typ+"/_search", s.search, "POST")
 	on(one, s.read, "GET", "HEAD")
