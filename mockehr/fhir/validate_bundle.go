@@ -52,7 +52,7 @@ func (v *validator) fullURL(p *path, text string, resource *Object) {
 	}
 	_, typ, id, _, ok := SplitReference(text)
 	if ok && resource.ID() != "" && (typ != resource.Type() || id != resource.ID()) {
-		v.add(p, "invariant", "the fullUrl is that of %q, but the resource is %q", typ+"/"+id, shorten(resource.Type())+"/"+shorten(resource.ID()))
+		v.warn(p, "invariant", "the fullUrl is that of %q, but the resource is %q", typ+"/"+id, shorten(resource.Type())+"/"+shorten(resource.ID()))
 	}
 }
 

@@ -106,7 +106,7 @@ func badGrantType(form url.Values, grantType string) *Error {
 	case grantType == "":
 		return refuseToken("SRC-36", http.StatusBadRequest, InvalidRequest, "grant_type is missing; send grant_type=client_credentials")
 	case grantType != "client_credentials":
-		return refuseToken("SRC-36", http.StatusBadRequest, UnsupportedGrantType, "grant_type %q is not known here; send client_credentials", clip(grantType))
+		return refuseToken("SRC-36", http.StatusBadRequest, UnsupportedGrantType, "grant_type %q is not known here; send client_credentials, or authorization_code or refresh_token of a sign-in", clip(grantType))
 	}
 	return nil
 }
