@@ -53,7 +53,11 @@ func (v *validator) boundConcept(p *path, o *Object, set *valueSet) {
 // outside reports that a coding is not of the value set.
 func (v *validator) outside(p *path, set *valueSet, c *Object) {
 	system, code := c.Text("system"), c.Text("code")
-	if set.codes[code] && namesValueSet(system, set.url) {
+	switch {
+	case set.codes[code] && system == "":
+		v.warn(p, "code-invalid", "the code %q needs its system, to be of %s", code, set.url)
+		return
+	case set.codes[code] && namesValueSet(system, set.url):
 		v.warn(p, "code-invalid", "%q names the value set, not the code system of %q", shorten(system), code)
 		return
 	}
