@@ -52,11 +52,16 @@ func killWhileCopying(t *testing.T, docker bool, kills int) {
 	random := rand.New(rand.NewPCG(drawnBy(t), 0))
 	ctx := t.Context()
 
-	began := time.Now()
-	a.connectBig(ctx)
-	a.awaitWhole(ctx)
-	whole := time.Since(began) // what a copy takes here and now; moments are drawn from it
-	require.NoError(t, a.Reset(ctx))
+	// What a copy takes here and now; moments are drawn from it. A few kills do with a guess.
+	whole := 3 * time.Second
+	if kills > killsACopy {
+		began := time.Now()
+		a.connectBig(ctx)
+		a.awaitWhole(ctx)
+		whole = time.Since(began)
+		t.Logf("a copy takes %s", whole.Round(time.Millisecond))
+		require.NoError(t, a.Reset(ctx))
+	}
 
 	done, idle, copies, resumed := 0, 0, 0, map[string]int{}
 	for done < kills {
@@ -88,8 +93,8 @@ func killWhileCopying(t *testing.T, docker bool, kills int) {
 		t.Logf("copy %d: cut short %d times, %d resources held, each once", copies, cut, held)
 		require.NoError(t, a.Reset(ctx))
 	}
-	t.Logf("%s: %d kills in the middle of %d copies of %d resources (%v), %d kills more after the end of a copy; a copy takes %s",
-		a.env.Runtime, done, copies, resources, resumed, idle, whole.Round(time.Millisecond))
+	t.Logf("%s: %d kills in the middle of %d copies of %d resources (%v), %d kills more after the end of a copy",
+		a.env.Runtime, done, copies, resources, resumed, idle)
 }
 
 // connectBig connects source and target for the patient of the big record.
