@@ -59,16 +59,8 @@ func (w *worker) begin(ctx context.Context) error {
 // endRound leaves the connection waiting for the next round, with what went wrong in this one.
 func (w *worker) endRound(ctx context.Context) error {
 	return w.change(ctx, func(_ *store.Tx, st *state) error {
+		st.NextCheck = w.nextCheck(st, w.Clock.Now())
 		st.Active, st.Status, st.Message = false, Waiting, w.problems.String()
-		// UpdateEvery may have changed, and a round can be longer than that.
-		now, every := w.Clock.Now(), w.settings().UpdateEvery
-		st.NextCheck = st.LastCheck.Add(every)
-		if late := now.Sub(st.NextCheck); late >= 0 {
-			st.NextCheck = st.NextCheck.Add((late/every + 1) * every)
-		}
-		if now.Before(st.LastCheck) { // the clock was set back meanwhile
-			st.NextCheck = now.Add(every)
-		}
 		return nil
 	})
 }

@@ -110,7 +110,7 @@ func (w *worker) step(ctx context.Context) error {
 	if st.Active || st.Status == Queued || !w.Clock.Now().Before(st.NextCheck) {
 		return w.round(ctx)
 	}
-	return w.rest(ctx, st.NextCheck)
+	return w.rest(ctx)
 }
 
 // alive tells whether the source may still be asked (TGT-28).
@@ -138,32 +138,36 @@ func (w *worker) alive(ctx context.Context) error {
 func (w *worker) sleep(ctx context.Context, d time.Duration) error {
 	began := w.Clock.Now()
 	for until := began.Add(d); ; {
-		if err := w.nap(ctx, until); err != nil {
+		err := w.nap(ctx, func(now time.Time) time.Time {
+			if now.Before(began) {
+				return now
+			}
+			return until
+		})
+		if err != nil {
 			return err
 		}
-		now := w.Clock.Now()
-		if !now.Before(until) || !now.Before(w.state().Expires) || now.Before(began) {
+		now, end := w.Clock.Now(), w.state().Expires
+		if !now.Before(until) || now.Before(began) || began.Before(end) && !now.Before(end) {
 			return w.alive(ctx)
 		}
 	}
 }
 
-func (w *worker) notAfterExpiry(t time.Time) time.Time {
-	if end := w.state().Expires; end.Before(t) && w.Clock.Now().Before(end) {
-		return end
-	}
-	return t
-}
-
-// nap waits until then, or until the connection expires; refresh cuts it short.
-func (w *worker) nap(ctx context.Context, until time.Time) error {
+// nap waits until the time that until works out, or until the connection expires. refresh cuts it short:
+// whoever moves the clock and calls that either does so before until is asked, or ends the wait.
+func (w *worker) nap(ctx context.Context, until func(now time.Time) time.Time) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w.mu.Lock()
 	w.interrupt = cancel
 	w.mu.Unlock()
-	// Its error is that of inner, which a refresh ends too.
-	_ = w.act.SleepUntil(inner, w.notAfterExpiry(until))
+	now := w.Clock.Now()
+	t := until(now)
+	if end := w.state().Expires; end.Before(t) && now.Before(end) {
+		t = end
+	}
+	_ = w.act.SleepUntil(inner, t) // its error is that of inner, which a refresh ends too
 	w.mu.Lock()
 	w.interrupt = nil
 	w.mu.Unlock()
@@ -171,25 +175,43 @@ func (w *worker) nap(ctx context.Context, until time.Time) error {
 }
 
 // rest waits for the next round. When a refresh cuts it short, the time of that round is worked out anew.
-func (w *worker) rest(ctx context.Context, until time.Time) error {
-	if err := w.nap(ctx, until); err != nil {
+func (w *worker) rest(ctx context.Context) error {
+	err := w.nap(ctx, func(now time.Time) time.Time {
+		st := w.state()
+		if w.nextCheck(st, now).Before(st.NextCheck) {
+			return now
+		}
+		return st.NextCheck
+	})
+	if err != nil {
 		return err
 	}
-	st := w.state()
-	now, every := w.Clock.Now(), w.settings().UpdateEvery
-	next := st.LastCheck.Add(every)
-	if now.Before(st.LastCheck) { // the clock was set back: once that much later, not with each look again
-		if next = now.Add(every); st.NextCheck.Before(next) {
-			next = st.NextCheck
-		}
-	}
-	if next.Equal(st.NextCheck) || !now.Before(st.NextCheck) {
+	st, now := w.state(), w.Clock.Now()
+	next := w.nextCheck(st, now)
+	if !now.Before(st.NextCheck) || next.Equal(st.NextCheck) {
 		return nil
 	}
 	return w.change(ctx, func(_ *store.Tx, st *state) error {
 		st.NextCheck = next
 		return nil
 	})
+}
+
+// nextCheck is when the round after the last one comes due, which can have been longer than the time
+// between two. A clock that was set back puts it off once, by that time, not with each look again.
+func (w *worker) nextCheck(st *state, now time.Time) time.Time {
+	every := w.settings().UpdateEvery
+	if now.Before(st.LastCheck) {
+		if next := now.Add(every); st.Active || next.Before(st.NextCheck) {
+			return next
+		}
+		return st.NextCheck
+	}
+	next := st.LastCheck.Add(every)
+	if late := now.Sub(next); late >= 0 {
+		next = next.Add((late/every + 1) * every)
+	}
+	return next
 }
 
 func (w *worker) refresh() {
