@@ -15,6 +15,9 @@ import (
 // uses the suite from outside: as they are, and with a fault in its server. It
 // needs no network: the module takes nothing but what this one has.
 func TestAnotherModule(t *testing.T) {
+	if underRace {
+		t.Skip("the module's tests are built without the race detector, so this would only do the same again")
+	}
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	run := func(t *testing.T, args ...string) (string, error) {

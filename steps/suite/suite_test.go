@@ -48,11 +48,11 @@ func features(t *testing.T, where, dialect string) {
 			switch s.Verdict {
 			case reports.Passed, reports.Warning:
 			default:
-				t.Error(told(s))
+				t.Error(suite.Told(s))
 			}
 			for _, f := range s.Findings {
 				if f.Verdict == reports.Warning && !excused(f, dialect) {
-					t.Errorf("a warning that no dialect explains: %s", told(s))
+					t.Errorf("a warning that no dialect explains: %s", suite.Told(s))
 				}
 			}
 		})
@@ -100,7 +100,7 @@ func TestDialectIsJudged(t *testing.T) {
 			got = append(got, s.Name)
 		case reports.Passed, reports.Warning:
 		default:
-			t.Error(told(s))
+			t.Error(suite.Told(s))
 		}
 	}
 	for _, q := range hard.Requirements {
@@ -140,22 +140,4 @@ func needDocker(t *testing.T) {
 	if name != cluster.ChooseDocker {
 		t.Skipf("SKIPPED: nothing was run in containers: %s (%s=require makes this a failure)", why, config.EnvDocker)
 	}
-}
-
-// told says what a scenario found, and at which step it ended.
-func told(s *reports.Scenario) string {
-	var b strings.Builder
-	b.WriteString(s.Verdict + " at " + s.URI + "\n")
-	for _, st := range s.Steps {
-		if st.Verdict != reports.Passed {
-			b.WriteString("  " + st.Verdict + ": " + st.Keyword + " " + st.Text + "\n    " + st.Error + "\n")
-			break
-		}
-	}
-	for _, f := range s.Findings {
-		if f.Verdict != reports.Passed {
-			b.WriteString("  " + f.ID + " " + f.Verdict + ": expected " + f.Expected + "; found " + f.Found + "\n")
-		}
-	}
-	return b.String() + s.Error
 }

@@ -76,13 +76,16 @@ func waivedIn(run *reports.Run, s *reports.Scenario) reports.Verdict {
 	return reports.Waived
 }
 
-// Told is what a scenario found, in lines: what was expected, what was found, and
-// the exchanges that show it.
+// Told is what a scenario found, in lines: at which step it ended, what was
+// expected, what was found, and the exchanges that show it.
 func Told(s *reports.Scenario) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "%s (%s:%d)", s.Name, s.URI, s.Line)
 	if s.Error != "" {
 		fmt.Fprintf(&out, "\n%s", s.Error)
+	}
+	if i := slices.IndexFunc(s.Steps, func(st reports.Step) bool { return st.Verdict != reports.Passed }); i >= 0 {
+		fmt.Fprintf(&out, "\nat: %s %s", s.Steps[i].Keyword, s.Steps[i].Text)
 	}
 	for _, f := range s.Findings {
 		if f.Verdict == reports.Passed {
