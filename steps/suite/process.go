@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +25,8 @@ type process struct {
 	answers      string // the URL that answers once it is up
 	within       time.Duration
 	client       *http.Client
+	output       io.Writer // takes what it prints; nil = nobody
+	said         lastWords
 
 	mu    sync.Mutex
 	cmd   *exec.Cmd
@@ -36,7 +40,7 @@ func (s *System) newProcess() (*process, error) {
 		return nil, err
 	}
 	p := &process{command: s.File.Command.Start, dir: s.File.Dir(), within: timeOf(s.File.Timeouts.Copy),
-		client: &http.Client{Transport: transport, Timeout: timeOf(s.File.Timeouts.Request)}}
+		output: s.Output, client: &http.Client{Transport: transport, Timeout: timeOf(s.File.Timeouts.Request)}}
 	switch {
 	case s.File.Source != nil:
 		p.answers = s.File.Source.FHIR + "/metadata"
@@ -52,7 +56,11 @@ func (s *System) newProcess() (*process, error) {
 func (p *process) Start(ctx context.Context) error {
 	p.mu.Lock()
 	cmd := exec.Command("/bin/sh", "-c", p.command)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, os.Stderr, os.Stderr
+	var to io.Writer = &p.said
+	if p.output != nil {
+		to = io.MultiWriter(&p.said, p.output)
+	}
+	cmd.Dir, cmd.Stdout, cmd.Stderr = p.dir, to, to
 	groupOfItsOwn(cmd)
 	if err := cmd.Start(); err != nil {
 		p.mu.Unlock()
@@ -75,9 +83,9 @@ func (p *process) Start(ctx context.Context) error {
 		}
 		select {
 		case <-ended:
-			return fmt.Errorf("%q ended before it answered: %s", p.command, cmd.ProcessState)
+			return fmt.Errorf("%q ended before it answered: %s%s", p.command, cmd.ProcessState, p.said.lines())
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return fmt.Errorf("%w%s", context.Cause(ctx), p.said.lines())
 		case <-tick.C:
 		}
 	}
@@ -113,4 +121,34 @@ func (p *process) Kill(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// lastWords keeps the end of what a process prints.
+type lastWords struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (l *lastWords) Write(text []byte) (int, error) {
+	const most = 2000
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.text = append(l.text, text...); len(l.text) > most {
+		l.text = append([]byte(nil), l.text[len(l.text)-most:]...)
+	}
+	return len(text), nil
+}
+
+// lines are the last whole ones, for an error's text; "" if it printed nothing.
+func (l *lastWords) lines() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := strings.Split(strings.TrimSpace(string(l.text)), "\n")
+	if len(all) > 10 {
+		all = all[len(all)-10:]
+	}
+	if all[0] == "" {
+		return ""
+	}
+	return "; it said:\n  " + strings.Join(all, "\n  ")
 }

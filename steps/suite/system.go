@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -23,6 +24,8 @@ import (
 type System struct {
 	File  *config.System
 	Roles []string // those to be judged
+	// Output takes what the system prints where the file starts it; nil = nobody.
+	Output io.Writer
 	// Person does in the source's pages what smart.sign-in.command would, where the
 	// file has none; nil: nobody does.
 	Person func(ctx context.Context, link, what string) (string, error)

@@ -123,7 +123,7 @@ func certify(ctx context.Context, s streams, f certifyFlags, file string) (err e
 	}
 	defer quiet()
 	if system != nil {
-		closing, err := f.ready(ctx, p, system, opt)
+		closing, err := f.ready(ctx, s, p, system, opt)
 		if err != nil {
 			return err
 		}

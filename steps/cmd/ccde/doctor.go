@@ -69,6 +69,9 @@ func examine(ctx context.Context, s streams, system *suite.System, verbose bool)
 	p := newProgress(s.err, s.env, false, false)
 	defer p.close()
 	p.doing("looking whether " + system.Name() + " can be judged")
+	if verbose {
+		system.Output = s.err
+	}
 	if err := system.Open(ctx, logger(s, verbose)); err != nil {
 		return nil, err
 	}

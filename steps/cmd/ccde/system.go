@@ -103,7 +103,7 @@ func (f *certifyFlags) about(opt suite.Options, system *suite.System) (suite.Opt
 // ready says what the file leaves unjudged, opens what the run needs, and lets
 // the doctor look: where the system can't be judged as it is, an error with the
 // exit code of that. The function that it returns closes all again.
-func (f *certifyFlags) ready(ctx context.Context, p *progress, system *suite.System, opt suite.Options) (func(context.Context) error, error) {
+func (f *certifyFlags) ready(ctx context.Context, s streams, p *progress, system *suite.System, opt suite.Options) (func(context.Context) error, error) {
 	for _, g := range system.File.Gaps(system.Roles) {
 		if opt.Requirements == nil || slices.ContainsFunc(opt.Requirements, g.Covers) {
 			p.say("unjudged without " + g.String())
@@ -114,6 +114,9 @@ func (f *certifyFlags) ready(ctx context.Context, p *progress, system *suite.Sys
 		doing = "starting " + c.Start
 	}
 	p.doing(doing)
+	if f.verbose {
+		system.Output = s.err
+	}
 	if err := system.Open(ctx, opt.Log); err != nil {
 		return nil, err
 	}

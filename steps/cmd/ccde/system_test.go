@@ -211,3 +211,20 @@ func TestSettingsOfUp(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []any{"http://h/cavs", control.Duration(time.Second), []control.KeySource{{URL: "http://h/jwks.json"}}}, []any{s.CAVS, s.UpdateEvery, s.Trust})
 }
+
+func TestACommandThatDoesNotStart(t *testing.T) {
+	file, _ := vendor(t)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	for _, c := range []struct{ start, want string }{
+		{"echo the port is taken >&2; exit 7", "it said:\n  the port is taken"},
+		{"echo I am slow; sleep 60", "no answer from "},
+	} {
+		more := fmt.Sprintf("command: {start: %q}\ntimeouts: {copy: 1s, request: 1s}\n", c.start)
+		require.NoError(t, os.WriteFile(file, append(text, more...), 0o600))
+		code, _, errs := call(t, vendorEnv, "certify", file, "--set", "source.fhir=http://"+freeAddr(t)+"/r3", "--report", filepath.Join(t.TempDir(), "report"))
+		assert.Equal(t, 3, code, errs)
+		assert.Contains(t, errs, "command.start:")
+		assert.Contains(t, errs, c.want)
+	}
+}
