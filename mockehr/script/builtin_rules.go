@@ -163,16 +163,27 @@ var checkID = regexp.MustCompile(`^[A-Z]{3}-[0-9]{2}$`)
 // that.
 func override(t *turn, thread *starlark.Thread, name string, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
 	var id string
-	var fn starlark.Callable
-	if err := starlark.UnpackArgs(name, args, kwargs, "id", &id, "fn", &fn); err != nil {
+	var fn, value starlark.Callable
+	if err := starlark.UnpackArgs(name, args, kwargs, "id", &id, "fn?", &fn, "value?", &value); err != nil {
 		return nil, err
+	}
+	if (fn == nil) == (value == nil) {
+		return nil, fmt.Errorf("%s: give fn, or value, a function of the check's inputs and what the node decided", name)
+	}
+	known, there := check.Find(id)
+	values := value != nil || !known.YesOrNo
+	if there && values && known.Value == "" {
+		return nil, fmt.Errorf("%s: value: %s is yes or no: give the function as fn", name, id)
+	}
+	if fn == nil {
+		fn = value
 	}
 	if f, ok := fn.(*starlark.Function); ok {
 		if err := takes(f, 2, "the check's inputs and what the node decided"); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return starlark.None, t.decides(thread, name, id, fn)
+	return starlark.None, t.decides(thread, name, id, fn, values)
 }
 
 // skip lets a yes-or-no check say yes.
@@ -181,7 +192,7 @@ func skip(t *turn, thread *starlark.Thread, name string, args starlark.Tuple, kw
 	if err := starlark.UnpackArgs(name, args, kwargs, "id", &id); err != nil {
 		return nil, err
 	}
-	return starlark.None, t.decides(thread, name, id, nil)
+	return starlark.None, t.decides(thread, name, id, nil, false)
 }
 
 // yes is the override that lets a yes-or-no check pass; a value of the same requirement it leaves.
@@ -195,8 +206,8 @@ func (in *installed) yes(ctx context.Context, _ check.Inputs, v any) (any, bool)
 	return true, true
 }
 
-// decides installs an override; without fn one that says yes.
-func (t *turn) decides(thread *starlark.Thread, name, id string, fn starlark.Callable) error {
+// decides installs an override, of a value or of what is yes or no; without fn one that says yes.
+func (t *turn) decides(thread *starlark.Thread, name, id string, fn starlark.Callable, values bool) error {
 	err := t.installs()
 	switch known, there := check.Find(id); {
 	case err != nil:
@@ -214,15 +225,18 @@ func (t *turn) decides(thread *starlark.Thread, name, id string, fn starlark.Cal
 		Check: &control.Override{ID: id}}, keeps: true}
 	in.rule = Rule{ID: in.wire.ID, Side: in.wire.Side, Phase: in.wire.Phase}
 	if in.decide = in.yes; fn != nil {
-		in.decide = t.p.decide(in, fn)
+		in.decide = t.p.decide(in, fn, values)
 	}
 	t.p.pending = append(t.p.pending, in)
 	return nil
 }
 
-// decide is a function of the script as an override.
-func (p *program) decide(in *installed, fn starlark.Callable) check.Override {
+// decide is a function of the script as an override, of values or of what is yes or no.
+func (p *program) decide(in *installed, fn starlark.Callable, values bool) check.Override {
 	return func(ctx context.Context, inputs check.Inputs, v any) (any, bool) {
+		if values == yesOrNo(v) {
+			return nil, false
+		}
 		c, _ := ctx.Value(callKey{}).(*Call)
 		t := &turn{p: p, ctx: ctx, call: c}
 		if c != nil {

@@ -142,8 +142,10 @@ func TestOverridesOfScripts(t *testing.T) {
 		"what it got":        {script: `override("SRC-14", lambda i, v: v)`, verdict: own, refused: "own no", value: "own"},
 		"False":              {script: `override("SRC-14", lambda i, v: False)`, verdict: own, refused: "own no", value: "own"},
 		"a text":             {script: `override("SRC-14", lambda i, v: i["a"] + str(v))`, refused: "1None", value: "own"},
-		"the inputs":         {script: `override("SRC-14", lambda i, v: str(sorted(i.items())))`, refused: `[("a", "1"), ("b", [1, 2]), ("c", {"d": None}), ("late", "yes")]`, value: "own"},
+		"the inputs":         {script: `override("SRC-14", lambda i, v: str(sorted(i.items())))`, refused: `[("a", "1"), ("b", [1, 2]), ("c", {"d": None}), ("late", "yes"), ("none", [])]`, value: "own"},
 		"a value":            {script: `override("SRC-31", lambda i, v: v + "!")`, value: "own!"},
+		"a value by name":    {script: `override("SRC-31", value=lambda i, v: v + "!")`, value: "own!"},
+		"a list that is nil": {script: `override("SRC-31", lambda i, v: str(i["none"]))`, value: "[]"},
 		"a value left":       {script: `override("SRC-31", lambda i, v: None)`, value: "own"},
 		"a value misfits":    {script: "\n" + `override("SRC-31", lambda i, v: 5)`, value: "own", errs: "t.star:2: SRC-31: 5 does not fit"},
 		"a verdict misfits":  {script: `override("SRC-14", lambda i, v: 5)`, value: "own", errs: "t.star:1: SRC-14: a int decides nothing"},
@@ -155,7 +157,7 @@ func TestOverridesOfScripts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var n *node
 			n = newNode(t, func(w http.ResponseWriter, r *http.Request) {
-				in := check.Inputs{"a": "1", "b": []int{1, 2}, "c": map[string]any{"d": nil}, "late": func() any { return "yes" }}
+				in := check.Inputs{"a": "1", "b": []int{1, 2}, "c": map[string]any{"d": nil}, "late": func() any { return "yes" }, "none": []string(nil)}
 				w.Header().Set("X-Value", check.Value(r.Context(), n.checks, "SRC-31", in, "own"))
 				if err := n.checks.Do(r.Context(), "SRC-14", in, tt.verdict); err != nil {
 					w.Header().Set("X-Refused", err.Error())
@@ -182,6 +184,8 @@ func TestScriptsThatAreWrong(t *testing.T) {
 		"unknown argument":          {`on_request(lambda r: None, pth="/")`, `t.star:1:11: on_request: unexpected keyword argument "pth"`},
 		"too few parameters":        {`on_answer(lambda r: None)`, "t.star:1:10: on_answer: fn: lambda is called with the request and the answer: let it take 2 arguments"},
 		"a bad rule":                {`on_answer(lambda r, a: None, status=99)`, "on_answer: match.status: 99 is no HTTP status"},
+		"no value":                  {`override("SRC-14", value=lambda i, v: v)`, "SRC-14 is yes or no: give the function as fn"},
+		"no function":               {`override("SRC-14")`, "give fn, or value"},
 		"no id":                     {`skip("14")`, `id: "14" is no requirement's id`},
 		"an action":                 {`answer(200)`, "there is no exchange to act on"},
 		"load":                      {`load("x", "y")`, "load is not there"},

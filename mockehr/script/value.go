@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"math/big"
+	"reflect"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -236,6 +237,9 @@ func toValue(v any) (starlark.Value, error) {
 		return starlark.String(v.Error()), nil
 	case func() any:
 		return toValue(v())
+	}
+	if of := reflect.ValueOf(v); of.Kind() == reflect.Slice && of.IsNil() && of.Type() != reflect.TypeFor[json.RawMessage]() {
+		return starlark.NewList(nil), nil // Go's nil is a list without items
 	}
 	text, err := json.Marshal(v)
 	if err != nil {
