@@ -127,7 +127,7 @@ func (w *world) nothingOfOther(context.Context) error {
 func (w *world) turnsPage(ctx context.Context, app string) error {
 	place, _ := w.news["page"].(string)
 	if place == "" {
-		place = nextLink(w.last.resource())
+		place = nextLink(w.last.resource(), w.last.call.url)
 		w.news["page"] = place
 	}
 	if place == "" {
@@ -274,11 +274,15 @@ func (w *world) strayOrganization(ctx context.Context, title string) error {
 	if err != nil {
 		return err
 	}
-	o := a.resource()
-	if a.Status != http.StatusCreated || o.ID() == "" {
+	place, _, _ := strings.Cut(a.Header.Get("Location"), "/_history/")
+	_, id, _ := cutLast(place, "Organization/")
+	if o := a.resource(); id == "" && o != nil {
+		id = o.ID()
+	}
+	if a.Status != http.StatusCreated || id == "" {
 		return w.unjudged(n.title() + " did not take a new Organization: " + a.is())
 	}
-	w.news["organization"] = "Organization/" + o.ID()
+	w.news["organization"] = "Organization/" + id
 	return nil
 }
 

@@ -109,7 +109,7 @@ func (w *world) connectRequest(context.Context) error {
 }
 
 func (w *world) connectDraft(f *passage) *draft {
-	f.expiresIn = f.lasts.seconds()
+	f.expiresIn = orElse(w.expires, f.lasts.seconds())
 	return w.draft(aConnect, f, f.target, map[string]any{
 		"source": f.source.fhir, "consent": f.consentID, "expires_in": fmt.Sprint(f.expiresIn), "patient": f.patient,
 		"jwt": "{jwt}", "authorization": f.authorization})
@@ -162,7 +162,8 @@ func (w *world) hasConnectedForUpdates(ctx context.Context, who, target, source,
 		return w.unjudged("the config does not say how often the target EHR asks for what is new (target.update.every)")
 	}
 	every := w.env.updateEvery()
-	w.lasts = length{int((time.Duration(number(n))*every+every/2)/time.Second) + 1, "s"}
+	// The authorization lasts on: what ends here is the connection alone.
+	w.expires = int64((time.Duration(number(n))*every+every/2)/time.Second) + 1
 	return w.moves(ctx, who, source, target)
 }
 
@@ -216,7 +217,7 @@ func (w *world) connectCall(ctx context.Context, d *draft, caller string) (call,
 }
 
 // connectGranted judges a good answer of $connect (TGT-10).
-func (w *world) connectGranted(a *answer) error {
+func (w *world) connectGranted(ctx context.Context, a *answer) error {
 	const want = "200 and an OperationOutcome without an error"
 	body := a.json()
 	if a.Status != http.StatusOK || body["resourceType"] != "OperationOutcome" || hasErrorIssue(body, "informational") {
@@ -228,6 +229,11 @@ func (w *world) connectGranted(a *answer) error {
 	if id := connectionID(a); id != "" {
 		a.call.flow.connection = id
 	}
+	now, err := w.now(ctx, a.call.flow.source)
+	if err != nil {
+		return err
+	}
+	a.call.flow.connected = now
 	w.passIfAsked("TGT-10")
 	return nil
 }

@@ -123,7 +123,18 @@ func (w *world) sameAs(ctx context.Context, f *passage, given *graph, once bool)
 	if err != nil || f.copy == "" {
 		return err
 	}
-	if d := compare(given, copied, once); d != (difference{}) {
+	var others []*graph
+	for _, other := range w.flows {
+		if other == f || other.target != f.target || other.source != f.source {
+			continue
+		}
+		_, data, err := w.passageRequests(ctx, other)
+		if err != nil {
+			return err
+		}
+		others = append(others, w.given(data))
+	}
+	if d := compare(given, copied, once, others...); d != (difference{}) {
 		return w.rec.Fail(w.copyJudge(), d.expected, d.found)
 	}
 	w.passIfAsked(w.copyJudge())

@@ -149,10 +149,60 @@ func (w *world) nextUpdate(ctx context.Context) error {
 	if !w.ours() && w.env.UpdateEvery == 0 {
 		return w.unjudged("the config does not say how often the target EHR asks for what is new (target.update.every)")
 	}
-	return w.pass(ctx, w.env.updateEvery()+time.Second)
+	before := map[*passage]string{}
+	if !w.ours() {
+		for _, f := range w.flows {
+			before[f] = w.lastCheck(ctx, f)
+		}
+	}
+	if err := w.pass(ctx, w.env.updateEvery()+time.Second); err != nil {
+		return err
+	}
+	for f, was := range before {
+		w.roundOver(ctx, f, was)
+	}
+	return nil
 }
 
-// connectionOver lets the rest of the authorization's time pass.
+// lastCheck is when a passage's last round began, as its outside target tells
+// it; "" where it does not tell, or where the connection is over.
+func (w *world) lastCheck(ctx context.Context, f *passage) string {
+	if f.target == nil || f.target.outside == nil || f.connection == "" {
+		return ""
+	}
+	a, err := w.status(ctx, f, f.target.consumer)
+	if err != nil {
+		return ""
+	}
+	switch textParameter(a.json(), "status") {
+	case "stopped", "expired", "failed":
+		return ""
+	}
+	return textParameter(a.json(), "lastCheck")
+}
+
+// roundOver waits until a round that began after the last one is over, for
+// where a system is slow; what follows judges what is there by then.
+func (w *world) roundOver(ctx context.Context, f *passage, was string) {
+	if was == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.env.Timeouts.copy())
+	defer cancel()
+	for {
+		now := w.lastCheck(ctx, f)
+		if over, known := w.copyOver(ctx, f); now == "" || now != was && over || !known {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// connectionOver lets the rest of the connection's time pass.
 func (w *world) connectionOver(ctx context.Context) error {
 	f := w.flow
 	if f == nil || f.target == nil {
@@ -162,7 +212,7 @@ func (w *world) connectionOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return w.pass(ctx, max(f.before.Add(f.lasts.atMost()).Sub(now), 0)+2*time.Second)
+	return w.pass(ctx, max(f.connected.Add(time.Duration(f.expiresIn)*time.Second).Sub(now), 0)+time.Second)
 }
 
 // hasAskedTimes waits until the source has heard a request so often, for ten

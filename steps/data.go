@@ -152,7 +152,7 @@ func (w *world) pagesAtMost(ctx context.Context, most string) error {
 		}
 	}
 	if len(pages) < 2 {
-		return w.unjudged(fmt.Sprintf("the patient has too few resources for a second page of %s", most))
+		return w.beyond(fmt.Sprintf("the patient has too few resources for a second page of %s", most))
 	}
 	return nil
 }

@@ -111,6 +111,26 @@ type Role struct {
 	Process Process
 	// Loaded says that it holds the fixture patients to the letter.
 	Loaded bool
+	// SMART is what sign-in needs; nil where the config does not say.
+	SMART *SMART
+}
+
+// SMART is what the config says of SMART sign-in at an outside source (protocol 1.8).
+type SMART struct {
+	Redirect string // the registered redirect_uri of all three
+	// Web has a secret, and so has Other; Phone has none. One whose ID is "" is
+	// not registered.
+	Web, Other, Phone SMARTClient
+	// Person does in the source's pages what a person would: "approve", "deny" or
+	// "revoke" what the authorize URL asks for. It returns the URL it ended at.
+	// nil: nobody can.
+	Person func(ctx context.Context, link, what string) (string, error)
+}
+
+// SMARTClient is a registered application.
+type SMARTClient struct {
+	ID     string
+	Secret Secret // nil: it has none
 }
 
 // Process is an outside system that the harness started.

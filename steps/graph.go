@@ -57,7 +57,7 @@ var narrativeLink = regexp.MustCompile(`\s(href|src)="[^"]*"`)
 // where same holds it.
 func (g *graph) prepare(externalBase string, uncopied map[string]bool) {
 	for _, v := range g.nodes {
-		c := v.resource.Clone()
+		c := inOrder(v.resource)
 		v.refs = nil
 		fhir.EachReference(c, func(r fhir.Reference) {
 			v.refs = append(v.refs, r.Value)
@@ -74,6 +74,28 @@ func (g *graph) prepare(externalBase string, uncopied map[string]bool) {
 		v.content = canonical(c)
 		v.colour = sha256.Sum256([]byte(v.content))
 	}
+}
+
+// inOrder is a copy whose members stand in the order of their names: a system
+// may write them in any order, and references are compared by their places.
+func inOrder(o *fhir.Object) *fhir.Object {
+	members := slices.Clone(o.Members())
+	slices.SortFunc(members, func(x, y fhir.Member) int { return strings.Compare(x.Name, y.Name) })
+	for i := range members {
+		switch v := members[i].Value.(type) {
+		case *fhir.Object:
+			members[i].Value = inOrder(v)
+		case []any:
+			list := slices.Clone(v)
+			for j := range list {
+				if one, ok := list[j].(*fhir.Object); ok {
+					list[j] = inOrder(one)
+				}
+			}
+			members[i].Value = list
+		}
+	}
+	return fhir.NewObject(members...)
 }
 
 // target is the key of the resource that a reference leads to, or "!" and its
@@ -94,6 +116,35 @@ func (g *graph) target(ref, externalBase string, uncopied map[string]bool) strin
 		base = externalBase
 	}
 	return "!" + base + "/" + key
+}
+
+// cutOff takes out of the copies those of other connections' resources; where a
+// reference led there, it has the original's URL.
+func (g *graph) cutOff(given *graph, others []*graph) {
+	own := map[string]bool{}
+	for _, v := range given.nodes {
+		own[v.content] = true
+	}
+	foreign := map[string]string{} // by content: its URL at the source
+	for _, o := range others {
+		o.prepare(o.base, nil)
+		for key, v := range o.nodes {
+			if given.nodes[key] == nil && !own[v.content] {
+				foreign[v.content] = "!" + o.base + "/" + key
+			}
+		}
+	}
+	if len(foreign) == 0 {
+		return
+	}
+	for _, v := range g.nodes {
+		for i, ref := range v.refs {
+			if to := g.nodes[ref]; to != nil && foreign[to.content] != "" {
+				v.refs[i] = foreign[to.content]
+			}
+		}
+	}
+	g.drop(func(key string) bool { return foreign[g.nodes[key].content] != "" })
 }
 
 // refine lets each resource's colour tell of those that it refers to, some
@@ -146,8 +197,10 @@ func (g *graph) unmatched(other *graph) (missing, extra []string) {
 // difference is what a comparison found; the zero value is none.
 type difference struct{ expected, found string }
 
-// compare says where a copy differs from what was given.
-func compare(given, copied *graph, once bool) difference {
+// compare says where a copy differs from what was given. others are what the
+// same source gave for other connections of the target: a reference to one of
+// those may lead to its copy, or stay absolute.
+func compare(given, copied *graph, once bool, others ...*graph) difference {
 	if given.open != "" {
 		copied.open = given.open
 		given.drop(func(key string) bool { return strings.HasPrefix(key, given.open+"/") })
@@ -163,6 +216,7 @@ func compare(given, copied *graph, once bool) difference {
 		})
 	}
 	copied.prepare(given.base, uncopied)
+	copied.cutOff(given, others)
 	missing, extra := given.unmatched(copied)
 	if len(missing) > 0 {
 		return explain(given, copied, missing[0], extra, len(missing))

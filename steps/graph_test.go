@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +53,28 @@ func TestCompareTakesAGoodCopy(t *testing.T) {
 func TestCompareTakesAReferenceThatStays(t *testing.T) {
 	stays := strings.ReplaceAll(strings.Join(copyOf, "\n"), "http://source.example/r3/Organization/gone", "Organization/gone")
 	assert.Equal(t, difference{}, compare(graphOf(t, sourceBase, record), graphOf(t, targetBase, strings.Split(stays, "\n")), true))
+}
+
+func TestCompareTakesMembersInAnyOrder(t *testing.T) {
+	turned := strings.Replace(strings.Join(copyOf, "\n"), `"subject":{"reference":"http://target.example/r3/Patient/P1"},"performer":[{"reference":"Practitioner/D1/_history/2"}]`,
+		`"performer":[{"reference":"Practitioner/D1/_history/2"}],"subject":{"reference":"http://target.example/r3/Patient/P1"}`, 1)
+	require.NotEqual(t, strings.Join(copyOf, "\n"), turned)
+	assert.Equal(t, difference{}, compare(graphOf(t, sourceBase, record), graphOf(t, targetBase, strings.Split(turned, "\n")), true))
+}
+
+// TestCompareTakesWhatAnotherConnectionCopied lets a reference to another
+// patient's record, copied too, lead to that copy or out.
+func TestCompareTakesWhatAnotherConnectionCopied(t *testing.T) {
+	other := `{"resourceType":"Patient","id":"q","birthDate":"1980"}`
+	given := append(slices.Clone(record), `{"resourceType":"Observation","id":"3","subject":{"reference":"Patient/p"},"performer":[{"reference":"Patient/q"}]}`)
+	compared := func(reference, held string) difference {
+		copied := append(slices.Clone(copyOf), `{"resourceType":"Observation","id":"O3","subject":{"reference":"Patient/P1"},"performer":[{"reference":"`+reference+`"}]}`, held)
+		return compare(graphOf(t, sourceBase, given), graphOf(t, targetBase, copied), true, graphOf(t, sourceBase, []string{other}))
+	}
+	held := strings.Replace(other, `"q"`, `"Q1"`, 1)
+	assert.Equal(t, difference{}, compared("Patient/Q1", held))
+	assert.Equal(t, difference{}, compared("http://source.example/r3/Patient/q", held))
+	assert.NotEqual(t, difference{}, compared("Patient/P1", held), "not to a third one")
 }
 
 func TestCompareFindsWhatDiffers(t *testing.T) {

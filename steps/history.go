@@ -32,6 +32,9 @@ func (w *world) received(ctx context.Context, n *node) ([]seen, error) {
 // askedOutside is what mocks asked of an outside system, as they saw it themselves.
 func (w *world) askedOutside(ctx context.Context, n *node) ([]seen, error) {
 	var out []seen
+	if _, err := w.tokenEndpoint(ctx, n); err != nil {
+		return nil, err
+	}
 	for _, mock := range w.nodes {
 		if mock.control == nil {
 			continue

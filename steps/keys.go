@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/MicahParks/jwkset"
@@ -85,7 +86,21 @@ func KeySets(ctx context.Context, client *http.Client, r Role, source string) ([
 		return nil, fmt.Errorf("$jwt answered %s", a.is())
 	}
 	kid, _ := header["kid"].(string)
-	return w.keyPlaces(ctx, n, kid)
+	places, err := w.keyPlaces(ctx, n, kid)
+	if err != nil {
+		return nil, err
+	}
+	// A place that holds no such key would only keep a reader from being sure.
+	var good []string
+	for _, place := range places {
+		if keys, err := w.fetchKeys(ctx, a, n, place, kid); err == nil && len(keys) > 0 && !slices.Contains(good, place) {
+			good = append(good, place)
+		}
+	}
+	if len(good) > 0 {
+		return good, nil
+	}
+	return places, nil
 }
 
 // jwksURI is what .well-known/smart-configuration says, "" if nothing.

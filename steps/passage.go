@@ -33,10 +33,11 @@ type passage struct {
 
 	signIn *signIn // of a registered application; nil: one that the harness's JWT speaks for
 
-	identifier string // the identifier of the run that the source gave the patient
-	connection string // the connection's id
-	expiresIn  int64  // seconds, as $connect said
-	copy       string // the id of the patient's copy at the target
+	identifier string    // the identifier of the run that the source gave the patient
+	connection string    // the connection's id
+	expiresIn  int64     // seconds, as $connect said
+	connected  time.Time // the source's time when $connect was accepted
+	copy       string    // the id of the patient's copy at the target
 }
 
 // length is how long an authorization is to last: a UCUM quantity.

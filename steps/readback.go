@@ -171,7 +171,14 @@ func (w *world) gather(ctx context.Context, g *graph, n *node, caller, bearer, p
 	}
 	for _, q := range s4sQueries {
 		if !slices.Contains(types, q.typ) {
-			continue
+			// A target need not list what it holds copies of.
+			a, err := w.ask(ctx, call{from: caller, bearer: bearer, to: n, method: http.MethodGet, url: n.fhir + "/" + q.path(patient)})
+			if err != nil {
+				return err
+			}
+			if n.control != nil || a.Status != http.StatusOK {
+				continue
+			}
 		}
 		all, err := w.search(ctx, n, caller, bearer, q.path(patient)+"&_count=200")
 		if err != nil {
@@ -264,7 +271,7 @@ func (w *world) pages(ctx context.Context, n *node, caller, bearer, place string
 			return nil, w.fail(a, orElse(w.subject, "SRC-64"), "200 and a searchset for "+place, a.is())
 		}
 		out = append(out, a)
-		place = nextLink(o)
+		place = nextLink(o, place)
 	}
 	return out, nil
 }

@@ -53,7 +53,8 @@ type call struct {
 // answer is what came back.
 type answer struct {
 	*judge.Response
-	call call
+	call  call
+	shown bool // a page of an outside system, at which the person got no further
 }
 
 // ask sends a request and records it. An outside system that does not answer
@@ -92,7 +93,11 @@ func (w *world) askOnce(ctx context.Context, c call) (*answer, error) {
 		if w.losing {
 			return nil, errLost
 		}
-		return nil, w.rec.Fail(w.inherent(c), "an answer to "+c.method+" "+c.url, err.Error())
+		what := c.method + " " + c.url
+		if err := w.rec.Fail(w.inherent(c), "an answer to "+what, err.Error()); err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: no answer to %s", judge.ErrUnjudged, what) // a SHOULD: but nothing more can be seen
 	}
 	if date, err := http.ParseTime(res.Header.Get("Date")); err == nil && c.to.control == nil {
 		ahead := time.Until(date)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -70,11 +71,22 @@ func (w *world) notGiven(ctx context.Context, f *passage, q s4s, given *graph) (
 	return "", nil
 }
 
-func nextLink(bundle *fhir.Object) string {
+// nextLink is the URL of a Bundle's next page, "" if there is none. It may be
+// relative to at, where the Bundle was found.
+func nextLink(bundle *fhir.Object, at string) string {
 	for _, l := range bundle.Objects("link") {
-		if l.Text("relation") == "next" {
+		if l.Text("relation") != "next" {
+			continue
+		}
+		base, err := url.Parse(at)
+		if err != nil {
 			return l.Text("url")
 		}
+		next, err := base.Parse(l.Text("url"))
+		if err != nil {
+			return l.Text("url")
+		}
+		return next.String()
 	}
 	return ""
 }
@@ -86,7 +98,7 @@ func (w *world) followedNext(ctx context.Context) error {
 	}
 	pages := 0
 	for i, e := range data {
-		next := nextLink(e.body())
+		next := nextLink(e.body(), e.URL)
 		if next == "" || e.Status != http.StatusOK {
 			continue
 		}
@@ -120,7 +132,7 @@ func (w *world) askedForNew(ctx context.Context) error {
 	}
 	var next []string
 	for _, e := range data {
-		if link := nextLink(e.body()); link != "" {
+		if link := nextLink(e.body(), e.URL); link != "" {
 			next = append(next, link)
 		}
 	}

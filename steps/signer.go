@@ -27,7 +27,10 @@ type signer interface {
 // signerAt is who signs in at a source; only at a mock does the harness know how.
 func (w *world) signerAt(ctx context.Context, n *node) (signer, error) {
 	if n.control == nil {
-		return nil, w.unjudged(fmt.Sprintf("nobody can sign in at %s: its pages are its own", n.title()))
+		if s := n.outside.SMART; s != nil && s.Person != nil {
+			return &command{w: w, to: n, person: s.Person}, nil
+		}
+		return nil, w.unjudged(fmt.Sprintf("nobody can sign in at %s: its pages are its own (smart.sign-in.command)", n.title()))
 	}
 	s, err := n.control.Settings(ctx)
 	if err != nil {

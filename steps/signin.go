@@ -21,6 +21,7 @@ type signIn struct {
 	state      string // as it was sent
 	code       string
 	refresh    string
+	link       string // the authorize URL that was opened last
 }
 
 // clients are the applications that a step may speak of: with a secret or without.
@@ -73,7 +74,7 @@ func (w *world) clientFlow(ctx context.Context, name string) (*passage, error) {
 		return nil, err
 	}
 	if source.control == nil {
-		return nil, w.unjudged(fmt.Sprintf("no application is registered at %s", source.title()))
+		return w.outsideClient(ctx, source, name)
 	}
 	s, err := source.control.Settings(ctx)
 	if err != nil {
@@ -135,7 +136,8 @@ func (w *world) browse(ctx context.Context, d *draft, approve bool) error {
 		}
 	}
 	d.flow.signIn.state = asText(d.fields["state"])
-	a, err := person.decide(ctx, withQuery(d.to.sign, query), d.flow.patient, approve)
+	d.flow.signIn.link = withQuery(d.to.sign, query)
+	a, err := person.decide(ctx, d.flow.signIn.link, d.flow.patient, approve)
 	if err != nil {
 		return err
 	}
@@ -210,7 +212,7 @@ func (w *world) signInGranted(a *answer) error {
 func (w *world) signInRefused(a *answer) error {
 	back := a.back()
 	if back == nil {
-		if a.Status < 400 || a.Status > 499 {
+		if !a.shown && (a.Status < 400 || a.Status > 499) {
 			return w.fail(a, w.subject, "a page that says what is wrong, 4xx, or an error that is sent back", a.is())
 		}
 		return nil

@@ -108,7 +108,7 @@ func (w *world) granted(ctx context.Context) error {
 	case aCode, aRefresh:
 		return w.signInTokenGranted(ctx, a)
 	case aConnect:
-		return w.connectGranted(a)
+		return w.connectGranted(ctx, a)
 	case aQuestion:
 		_, err := w.verdictOf(a)
 		return err

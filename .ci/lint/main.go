@@ -40,6 +40,7 @@ var allowed = map[string][]string{
 	"steps/judge":         {"reports", "mockehr/fhir"},
 	"steps":               {"steps/judge", "steps/config", "reports", "features", "fixtures", "mockehr/fhir", "mockehr/cluster", "mockehr/control"},
 	"steps/suite":         {"steps", "steps/judge", "steps/config", "reports", "features", "fixtures", "mockehr/fhir", "mockehr/cluster", "mockehr/control"},
+	"steps/suite/acme":    {},
 	"steps/cmd/ccde":      {"steps", "steps/suite", "steps/judge", "steps/config", "reports", "reports/certificate", "features", "fixtures", "mockehr/fhir", "mockehr/cluster", "mockehr/control"},
 }
 

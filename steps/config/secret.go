@@ -151,6 +151,22 @@ func (s Secret) Run(ctx context.Context, env ...string) (string, error) {
 	return v, nil
 }
 
+// SignIn runs smart.sign-in.command with an authorize URL and what the person
+// does: approve, deny or revoke. It returns the URL that the command prints.
+func (s *System) SignIn(ctx context.Context, link, what string) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, commandTime, fmt.Errorf("no end within %s", commandTime))
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", s.SMART.SignIn.Command+` "$@"`, "sh", link, what)
+	cmd.Dir = s.dir
+	var out, complaint bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &complaint
+	cmd.WaitDelay = time.Second
+	if err := cmd.Run(); err != nil {
+		return "", fmt.Errorf("smart.sign-in.command failed at %s: %w: %s", what, errors.Join(err, ctx.Err()), firstLine(complaint.String()))
+	}
+	return strings.TrimSpace(out.String()), nil
+}
+
 func shell(ctx context.Context, text string) *exec.Cmd {
 	return exec.CommandContext(ctx, "/bin/sh", "-c", text)
 }

@@ -18,7 +18,8 @@ type pass struct {
 	role    string // the role under test; "" = mocks play all, and all are judged
 	roles   map[string]steps.Role
 	plan    *plan
-	alone   bool               // its scenarios run one at a time
+	alone   bool               // its scenarios run one at a time, with the names at the front door to themselves
+	kills   bool               // they kill the system, so that nothing else may run
 	skipped []reports.Scenario // what is left out by the config, with the reason
 }
 
@@ -80,19 +81,24 @@ func passesOf(opt *Options, p *plan) []*pass {
 // meet at the front door: a source or a CAVS knows our mocks by their names
 // there, so that they can be in one state at a time.
 func (p *pass) parted() []*pass {
+	killing := func(s *reports.Scenario) bool {
+		return slices.ContainsFunc(s.Steps, func(st reports.Step) bool { return strings.HasSuffix(st.Text, " is killed") })
+	}
+	// What a person revokes may be all that an application has of them.
+	revoking := func(s *reports.Scenario) bool {
+		return slices.ContainsFunc(s.Steps, func(st reports.Step) bool { return strings.Contains(st.Text, " revokes ") })
+	}
 	apart := func(s *reports.Scenario) bool {
-		if slices.ContainsFunc(s.Steps, func(st reports.Step) bool { return strings.HasSuffix(st.Text, " is killed") }) {
-			return true
-		}
 		// A target is told with each $connect where its source is.
-		return p.role != "target" && slices.ContainsFunc(passOrder, func(role string) bool {
+		return p.role != "target" && !killing(s) && (revoking(s) || slices.ContainsFunc(passOrder, func(role string) bool {
 			_, outside := p.roles[role]
 			return !outside && slices.ContainsFunc(s.Steps, func(st reports.Step) bool { return mentions[role].MatchString(st.Text) })
-		})
+		}))
 	}
 	alone := &pass{role: p.role, roles: p.roles, alone: true, plan: p.plan.of(apart)}
-	p.plan = p.plan.of(func(s *reports.Scenario) bool { return !apart(s) })
-	return []*pass{p, alone}
+	kills := &pass{role: p.role, roles: p.roles, alone: true, kills: true, plan: p.plan.of(killing)}
+	p.plan = p.plan.of(func(s *reports.Scenario) bool { return !apart(s) && !killing(s) })
+	return []*pass{p, alone, kills}
 }
 
 // binds says whether a requirement binds a role: "" is any. One that is not in

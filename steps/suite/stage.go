@@ -41,6 +41,7 @@ type stage struct {
 	transport *http.Transport // to outside systems
 
 	standing *cluster.Cluster // the mocks at the front door while no scenario has its own there
+	free     func()           // gives them back
 
 	mu    sync.Mutex
 	notes []string
@@ -92,7 +93,7 @@ func openStage(ctx context.Context, opt *Options, levels map[string]string, tota
 	}
 	// An outside system asks our CAVS, and reads our keys, also for a scenario
 	// that needs no mock: so the names at the door are never without a node.
-	st.standing, err = cluster.Start(ctx, st.rt, st.specs...)
+	st.standing, st.free, err = st.pool.Lease(ctx)
 	return st, err
 }
 
@@ -243,6 +244,7 @@ func (st *stage) close(ctx context.Context) error {
 	}
 	if st.standing != nil {
 		errs = append(errs, st.standing.Close(ctx))
+		st.free()
 	}
 	if st.pool != nil {
 		errs = append(errs, st.pool.Close(ctx))

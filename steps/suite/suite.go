@@ -173,13 +173,7 @@ func Run(ctx context.Context, opt Options) (run *reports.Run, err error) {
 		return nil, err
 	}
 	run.Runtime, run.Why = st.runtime, st.why
-	done := 0
-	for _, one := range r.passes {
-		results, playing := st.playPass(ctx, opt, one, r.total, done)
-		err = errors.Join(err, playing)
-		done += len(one.plan.order)
-		run.Scenarios = append(run.Scenarios, one.settle(results, opt.Skip)...)
-	}
+	run.Scenarios, err = st.playAll(ctx, opt, r.passes, r.total)
 	if closing := st.close(context.WithoutCancel(ctx)); closing != nil {
 		// What was judged stands; what could not be cleaned up must be known.
 		opt.Log.Error("the cluster could not be cleaned up", "error", closing.Error())
@@ -197,16 +191,12 @@ func Run(ctx context.Context, opt Options) (run *reports.Run, err error) {
 	return run, nil
 }
 
-// playPass plays one pass. News of it count the scenarios of the whole run.
-func (st *stage) playPass(ctx context.Context, opt Options, one *pass, total, done int) ([]reports.Scenario, error) {
+// playPass plays one pass.
+func (st *stage) playPass(ctx context.Context, opt Options, one *pass, n *news) ([]reports.Scenario, error) {
 	if len(one.plan.order) == 0 {
 		return nil, nil
 	}
-	tell := opt.Progress
-	opt.Progress = func(e Event) {
-		e.Done, e.Total = e.Done+done, total
-		tell(e)
-	}
+	opt.Progress = n.from(one)
 	env := st.envOf(&opt, one)
 	c := newCollector(opt, one.plan, env)
 	concurrency := st.concurrency

@@ -199,6 +199,13 @@ func (s *System) roles() map[string]steps.Role {
 				return v.JWT.Run(ctx, "CCDE_APPLICATION="+application)
 			}
 		}
+		if v := s.File.SMART; v != nil {
+			r.SMART = &steps.SMART{Redirect: v.Redirect, Web: steps.SMARTClient{ID: v.Client, Secret: secret(v.Secret)},
+				Other: steps.SMARTClient{ID: v.Other.Client, Secret: secret(v.Other.Secret)}, Phone: steps.SMARTClient{ID: v.Public.Client}}
+			if v.SignIn.Command != "" {
+				r.SMART.Person = s.File.SignIn
+			}
+		}
 		out["source"] = r
 	}
 	if v := s.File.Target; v != nil {
