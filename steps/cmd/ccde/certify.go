@@ -123,6 +123,7 @@ func certify(ctx context.Context, s streams, f certifyFlags, file string) (err e
 	}
 	defer quiet()
 	if system != nil {
+		personFor(s, p, system, &opt)
 		closing, err := f.ready(ctx, s, p, system, opt)
 		if err != nil {
 			return err
@@ -132,7 +133,6 @@ func certify(ctx context.Context, s streams, f certifyFlags, file string) (err e
 			defer cancel()
 			err = errors.Join(err, closing(ctx))
 		}()
-		personFor(s, p, system, &opt)
 		if opt, err = f.about(opt, system); err != nil { // now with the front door and the keys
 			return err
 		}
