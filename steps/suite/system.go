@@ -202,6 +202,7 @@ func (s *System) roles() map[string]steps.Role {
 		if v := s.File.SMART; v != nil {
 			r.SMART = &steps.SMART{Redirect: v.Redirect, Web: steps.SMARTClient{ID: v.Client, Secret: secret(v.Secret)},
 				Other: steps.SMARTClient{ID: v.Other.Client, Secret: secret(v.Other.Secret)}, Phone: steps.SMARTClient{ID: v.Public.Client}}
+			r.SMART.Person = s.Person
 			if v.SignIn.Command != "" {
 				r.SMART.Person = s.File.SignIn
 			}
