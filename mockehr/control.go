@@ -36,11 +36,14 @@ func (s *Server) controlHandler() http.Handler {
 	on("POST", "/idle", s.idle)
 	on("GET", "/rules", func(*http.Request) (any, error) { return s.script.Rules(), nil })
 	on("POST", "/rules", s.addRule)
-	on("DELETE", "/rules", func(*http.Request) (any, error) { s.script.Clear(); return nil, nil })
+	on("DELETE", "/rules", func(r *http.Request) (any, error) { s.script.Clear(); return nil, s.forgetScripts(r.Context(), "") })
 	on("DELETE", "/rules/{id}", s.removeRule)
 	on("GET", "/scripts", func(*http.Request) (any, error) { return s.script.Scripts(), nil })
 	on("POST", "/scripts", s.addScript)
-	on("DELETE", "/scripts", func(*http.Request) (any, error) { s.script.ClearScripts(); return nil, nil })
+	on("DELETE", "/scripts", func(r *http.Request) (any, error) {
+		s.script.ClearScripts()
+		return nil, s.forgetScripts(r.Context(), "")
+	})
 	on("DELETE", "/scripts/{name}", s.removeScript)
 	on("GET", "/history", s.getHistory)
 	on("DELETE", "/history", func(*http.Request) (any, error) { s.script.ClearHistory(); return nil, nil })
@@ -142,6 +145,9 @@ func (s *Server) reset(ctx context.Context) error {
 		return err
 	}
 	s.script.ClearHistory()
+	if err := s.forgetScripts(ctx, ""); err != nil { // those of the snapshot itself
+		return err
+	}
 	return s.exchange.Start(ctx)
 }
 
@@ -220,25 +226,6 @@ func (s *Server) addRule(r *http.Request) (any, error) {
 func (s *Server) removeRule(r *http.Request) (any, error) {
 	if id := mux.Vars(r)["id"]; !s.script.Remove(id) {
 		return nil, &badControl{http.StatusNotFound, fmt.Errorf("there is no rule %q", id)}
-	}
-	return nil, nil
-}
-
-func (s *Server) addScript(r *http.Request) (any, error) {
-	var text control.Script
-	if err := control.Decode(http.MaxBytesReader(nil, r.Body, 1<<20), &text); err != nil {
-		return nil, badCall(err)
-	}
-	state, err := s.script.Load(r.Context(), text)
-	if err != nil {
-		return nil, badCall(err)
-	}
-	return state, nil
-}
-
-func (s *Server) removeScript(r *http.Request) (any, error) {
-	if name := mux.Vars(r)["name"]; !s.script.RemoveScript(name) {
-		return nil, &badControl{http.StatusNotFound, fmt.Errorf("there is no script %q", name)}
 	}
 	return nil, nil
 }

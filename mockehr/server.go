@@ -175,6 +175,9 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Start opens the listeners and lets the copier go on with what the store holds.
 func (s *Server) Start(ctx context.Context) error {
+	if err := s.reloadScripts(ctx); err != nil {
+		return err
+	}
 	if err := s.listen(s.cfg.Listen, s.Handler(), s.cfg.TLS); err != nil {
 		return fmt.Errorf("the EHR's listener: %w", err)
 	}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"example.org/ccde/mockehr/control"
 )
 
 const patientBundle = `{"resourceType":"Bundle","type":"collection","entry":[
@@ -46,6 +48,8 @@ func exercise(t *testing.T, rt Runtime, c *Cluster) {
 	assert.Equal(t, http.StatusOK, status(t, rt, c, "target", http.MethodGet, "/Patient/anna", ""))
 	require.Equal(t, http.StatusCreated, status(t, rt, c, "target", http.MethodPut, "/Patient/ben", `{"resourceType":"Patient","id":"ben"}`))
 
+	_, err = before.Control.AddScript(ctx, control.Script{Name: "teapot.star", Text: `on_request(lambda req: answer(418), path = "/r3/Patient/teapot")`})
+	require.NoError(t, err)
 	require.NoError(t, c.Advance(ctx, time.Hour))
 	require.NoError(t, c.Kill(ctx, "target"))
 	assert.Error(t, before.Control.Health(ctx))
@@ -54,6 +58,7 @@ func exercise(t *testing.T, rt Runtime, c *Cluster) {
 	require.NoError(t, err)
 	assert.Equal(t, before.FHIR, after.FHIR)
 	assert.Equal(t, http.StatusOK, status(t, rt, c, "target", http.MethodGet, "/Patient/ben", ""))
+	assert.Equal(t, http.StatusTeapot, status(t, rt, c, "target", http.MethodGet, "/Patient/teapot", ""), "it runs its script again")
 	now, err := after.Control.Clock(ctx)
 	require.NoError(t, err)
 	assert.WithinDuration(t, time.Now().Add(time.Hour), now.Now, 10*time.Second)
@@ -68,6 +73,7 @@ func exercise(t *testing.T, rt Runtime, c *Cluster) {
 	require.NoError(t, c.Reset(ctx))
 	assert.Equal(t, http.StatusOK, status(t, rt, c, "target", http.MethodGet, "/Patient/anna", ""))
 	assert.Equal(t, http.StatusNotFound, status(t, rt, c, "target", http.MethodGet, "/Patient/ben", ""))
+	assert.Equal(t, http.StatusNotFound, status(t, rt, c, "target", http.MethodGet, "/Patient/teapot", ""), "the script is gone")
 }
 
 func newTestEmbedded(t *testing.T) Runtime {
