@@ -68,7 +68,7 @@ func setAll(h http.Header, dict *starlark.Dict) error {
 	if dict == nil {
 		return nil
 	}
-	values, _, err := (&fields{dict: dict, force: true}).changed()
+	values, _, err := (&fields{dict: dict, force: true}).changed(http.CanonicalHeaderKey)
 	if err != nil {
 		return fmt.Errorf("headers: %w", err)
 	}

@@ -157,7 +157,7 @@ func ownRequest(method, to string, headers *starlark.Dict, json, body starlark.V
 		typ = ""
 	}
 	if form != nil {
-		values, _, err := (&fields{dict: form, force: true}).changed()
+		values, _, err := (&fields{dict: form, force: true}).changed(nil)
 		if err != nil {
 			return nil, fmt.Errorf("form: %w", err)
 		}
@@ -173,7 +173,7 @@ func ownRequest(method, to string, headers *starlark.Dict, json, body starlark.V
 	if headers == nil {
 		return req, nil
 	}
-	values, _, err := (&fields{dict: headers, force: true}).changed()
+	values, _, err := (&fields{dict: headers, force: true}).changed(http.CanonicalHeaderKey)
 	if err != nil {
 		return nil, fmt.Errorf("headers: %w", err)
 	}

@@ -41,8 +41,9 @@ func newFields(values map[string][]string, fixed bool) *fields {
 	return f
 }
 
-// changed are the values now, if they are not those of before. A None takes one away.
-func (f *fields) changed() (values map[string][]string, is bool, err error) {
+// changed are the values now, if they are not those of before. A None takes one away. canon makes one of
+// names that mean the same, of which the one that was set last counts; nil where each is its own.
+func (f *fields) changed(canon func(string) string) (values map[string][]string, is bool, err error) {
 	if f == nil || (!f.force && bytes.Equal(fmt.Append(nil, f.dict), f.was)) {
 		return nil, false, nil
 	}
@@ -52,7 +53,11 @@ func (f *fields) changed() (values map[string][]string, is bool, err error) {
 		if !ok {
 			return nil, false, fmt.Errorf("the name %s is no text", pair[0])
 		}
+		if canon != nil {
+			name = canon(name)
+		}
 		if pair[1] == starlark.None {
+			delete(values, name)
 			continue
 		}
 		if values[name], err = textsOf(pair[1]); err != nil {
@@ -83,7 +88,7 @@ func textsOf(v starlark.Value) ([]string, error) {
 	return nil, fmt.Errorf("a %s: give a text, or a list of texts", v.Type())
 }
 
-// replaceHeader makes a header these values; HTTP's own lengths stay.
+// replaceHeader makes a header these values, of canonical names; HTTP's own lengths stay.
 func replaceHeader(h http.Header, values map[string][]string) {
 	for name := range h {
 		if !httpsOwn(name) {
@@ -91,7 +96,7 @@ func replaceHeader(h http.Header, values map[string][]string) {
 		}
 	}
 	for name, texts := range values {
-		if name = http.CanonicalHeaderKey(name); !httpsOwn(name) {
+		if !httpsOwn(name) {
 			h[name] = texts
 		}
 	}

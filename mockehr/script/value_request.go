@@ -143,15 +143,15 @@ func (r *requestValue) commit() (apply func(*Call), err error) {
 	if r.fixed {
 		return nil, nil
 	}
-	query, queryChanged, err := r.query.changed()
+	query, queryChanged, err := r.query.changed(nil)
 	if err != nil {
 		return nil, fmt.Errorf("query: %w", err)
 	}
-	headers, headersChanged, err := r.headers.changed()
+	headers, headersChanged, err := r.headers.changed(http.CanonicalHeaderKey)
 	if err != nil {
 		return nil, fmt.Errorf("headers: %w", err)
 	}
-	form, formChanged, err := r.form.changed()
+	form, formChanged, err := r.form.changed(nil)
 	if err != nil {
 		return nil, fmt.Errorf("form: %w", err)
 	}
@@ -265,7 +265,7 @@ func (a *answerValue) SetField(name string, v starlark.Value) error {
 }
 
 func (a *answerValue) commit() (apply func(*Call), err error) {
-	headers, headersChanged, err := a.headers.changed()
+	headers, headersChanged, err := a.headers.changed(http.CanonicalHeaderKey)
 	if err != nil {
 		return nil, fmt.Errorf("headers: %w", err)
 	}
