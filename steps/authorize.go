@@ -219,6 +219,11 @@ func differing(a, b string) int {
 // endorsement is one endorsement, however it was told.
 type endorsement struct{ Type, Comment, Endorser, URL string }
 
+// lacks says that a part of it is not there.
+func (e endorsement) lacks() bool {
+	return e.Type == "" || e.Comment == "" || e.Endorser == "" || e.URL == ""
+}
+
 func (w *world) carriesCAVS(ctx context.Context) error {
 	told, f := w.last, w.last.call.flow
 	if w.last.call.kind != anAuthorize {

@@ -36,6 +36,8 @@ func cavsSteps() []step {
 			`When the CAVS is asked about the JWT`, (*world).askedAboutJWT},
 		{`the CAVS is asked about the JWT of {role}`, "The same with the JWT that was registered for that EHR.",
 			`When the CAVS is asked about the JWT of the target EHR`, (*world).askedAboutTargets},
+		{`the CAVS is asked about a JWT of {role} that is for the same application`, "The same with a JWT that the EHR issues: its sub is the application's, its iss is not.",
+			`When the CAVS is asked about a JWT of the target EHR that is for the same application`, (*world).askedAboutNamesake},
 		{`the CAVS is asked about a new JWT of {role}`, "The same with a new one.",
 			`And the CAVS is asked about a new JWT of the target EHR`, (*world).askedAboutNew},
 		{`the CAVS is asked without a JWT`, "POST /cavs without the parameter.",
@@ -183,6 +185,30 @@ func (w *world) askedAboutNew(ctx context.Context, title string) error {
 	return w.attempt(ctx, w.questionCall(n, url.Values{"jwt": {string(w.last.Body)}}))
 }
 
+func (w *world) askedAboutNamesake(ctx context.Context, title string) error {
+	n, err := w.cavsNode(ctx)
+	if err != nil {
+		return err
+	}
+	issuer, err := w.controlled(ctx, title)
+	if err != nil {
+		return err
+	}
+	f, err := w.applicationJWT(ctx, "the application", n)
+	if err != nil {
+		return err
+	}
+	a, err := w.ask(ctx, call{kind: aJWT, from: "the administrator", bearer: issuer.admin, to: issuer, method: http.MethodGet,
+		url: issuer.fhir + "/$jwt?for=" + url.QueryEscape(f.app)})
+	if err != nil {
+		return err
+	}
+	if a.Status != http.StatusOK {
+		return fmt.Errorf("%s issued no JWT for the application: %s", title, a.is())
+	}
+	return w.attempt(ctx, w.questionCall(n, url.Values{"jwt": {strings.TrimSpace(string(a.Body))}}))
+}
+
 func (w *world) askedWithout(ctx context.Context) error {
 	n, err := w.cavsNode(ctx)
 	if err != nil {
@@ -288,6 +314,9 @@ func (w *world) endorsementsAre(context.Context) error {
 		return nil // which it should have, only the CAVS knows; their shape was judged
 	}
 	if missing, extra := unlike(reg.counting(), v.endorsements); len(missing)+len(extra) > 0 {
+		if len(missing) == len(extra) && slices.ContainsFunc(extra, endorsement.lacks) && slices.Contains(w.ids, "CAV-06") {
+			return w.fail(a, "CAV-06", fmt.Sprintf("type, comment, endorser.name and endorser.url, as in %+v", missing), fmt.Sprintf("%+v", extra))
+		}
 		return w.fail(a, w.subject, fmt.Sprintf("the %d endorsements that are registered and count", len(reg.counting())),
 			fmt.Sprintf("%d; missing %+v, not registered %+v", len(v.endorsements), missing, extra))
 	}

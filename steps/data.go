@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +20,8 @@ func dataSteps() []step {
 			`Then the answer is the whole of it`, (*world).isWhole},
 		{`the answer is the whole of it, each resource once`, "The same, and no resource on two pages.",
 			`And the answer is the whole of it, each resource once`, (*world).isWholeOnce},
+		{`it shows the patient's demographics`, "Identifiers, names, contacts, gender, dates and addresses are those that the administrator reads. Judges SRC-51.",
+			`And it shows the patient's demographics`, (*world).showsDemographics},
 		{`no page has more than {int}`, "Follows the last search's pages. Judges SRC-64.",
 			`Then no page has more than 7`, (*world).pagesAtMost},
 		{`the application reads the medications at {role}, as its CapabilityStatement lists them`, "Asks for each listed medication type; one at least must be. Judges SRC-54.",
@@ -67,6 +70,9 @@ func (w *world) wholeOf(ctx context.Context, a *answer, once bool) error {
 			seenBefore[key] = true
 			got = append(got, o)
 		}
+	}
+	if total, told := totalOf(pages[0]); told && total > len(got) {
+		return w.fail(pages[0], w.subject, fmt.Sprintf("all of the %d that Bundle.total announces", total), fmt.Sprintf("%d resources on %d pages", len(got), len(pages)))
 	}
 	u, err := url.Parse(a.call.url)
 	if err != nil {
@@ -151,8 +157,45 @@ func (w *world) pagesAtMost(ctx context.Context, most string) error {
 			return w.fail(p, "SRC-64", "at most "+most+" matches on a page", fmt.Sprintf("%d", n))
 		}
 	}
+	if total, told := totalOf(pages[0]); told && len(pages) < 2 && total > number(most) {
+		return w.fail(a, "SRC-64", fmt.Sprintf("a next link, as there are %d matches in all", total), "none")
+	}
 	if len(pages) < 2 {
 		return w.beyond(fmt.Sprintf("the patient has too few resources for a second page of %s", most))
+	}
+	return nil
+}
+
+// totalOf is what a searchset says that there is in all, if it does.
+func totalOf(a *answer) (total int, told bool) {
+	text, ok := a.resource().Get("total").(fhir.Number)
+	if !ok {
+		return 0, false
+	}
+	total, err := strconv.Atoi(string(text))
+	return total, err == nil
+}
+
+// demographics are the elements of a Patient that say who it is.
+var demographics = []string{"identifier", "name", "telecom", "gender", "birthDate", "address", "deceasedBoolean", "deceasedDateTime"}
+
+func (w *world) showsDemographics(ctx context.Context) error {
+	a, n := w.last, w.last.call.to
+	if n.admin == "" {
+		return nil // with nothing to compare, a Patient is a Patient
+	}
+	whole, err := w.ask(ctx, call{kind: aRead, from: "the administrator", bearer: n.admin, to: n, method: http.MethodGet, url: a.call.url})
+	if err != nil {
+		return err
+	}
+	if whole.Status != http.StatusOK {
+		return nil // that the administrator reads is for the doctor to see
+	}
+	for _, name := range demographics {
+		theirs := fhir.NewObject(fhir.Member{Name: name, Value: whole.resource().Get(name)})
+		if ours := fhir.NewObject(fhir.Member{Name: name, Value: a.resource().Get(name)}); !fhir.Equal(ours, theirs) {
+			return w.fail(a, "SRC-51", "the Patient's "+name+", as the administrator reads it", a.is())
+		}
 	}
 	return nil
 }

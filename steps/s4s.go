@@ -43,10 +43,17 @@ func (q s4s) path(patient string) string {
 	return v
 }
 
-// asked says whether a search fetches what the query does.
+// asked says whether a search fetches what the query does: one that asks for
+// less, such as only what has a certain code, does not.
 func (q s4s) asked(typ string, v url.Values, patient string) bool {
 	if typ != q.typ {
 		return false
+	}
+	for name := range v {
+		ofPatient := name == q.param || slices.Contains([]string{"subject", "patient", q.param + ":Patient", "subject:Patient"}, name)
+		if !ofPatient && !strings.HasPrefix(name, "_") && !(name == "category" && q.category != "") {
+			return false
+		}
 	}
 	named := slices.Concat(v[q.param], v["subject"], v["patient"], v[q.param+":Patient"], v["subject:Patient"])
 	if !slices.ContainsFunc(named, func(text string) bool {

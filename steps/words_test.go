@@ -81,6 +81,9 @@ func TestS4SQueriesAskedInAnotherWay(t *testing.T) {
 		"patient=p&category=vital-signs":                         false,
 		"patient=q&category=laboratory":                          false,
 		"category=laboratory":                                    false,
+		"patient=p&category=laboratory&status=final":             false,
+		"patient=p&code=1234-5":                                  false,
+		"patient=p&_count=100":                                   true,
 	} {
 		v, err := url.ParseQuery(query)
 		require.NoError(t, err)

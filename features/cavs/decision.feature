@@ -70,6 +70,14 @@ Feature: The CAVS says what is known of an application
     And the CAVS is asked about the JWT
     Then the CAVS says "approved"
 
+  @CAV-03
+  Scenario: A good JWT of another issuer for the same application is unknown
+    Given the application is registered at the CAVS, with no endorsement
+    When the CAVS is asked about a JWT of the target EHR that is for the same application
+    Then the CAVS says "unknown"
+    When the CAVS is asked about the JWT
+    Then the CAVS says "approved"
+
   @CAV-04
   Scenario Outline: A JWT that <fault> is invalid
     Given the application is registered at the CAVS, with no endorsement

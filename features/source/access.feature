@@ -88,6 +88,15 @@ Feature: What an access token opens, and what it doesn't
     When another application turns its page
     Then it is granted
 
+  @SRC-42
+  Scenario: The next page of the patient's record shows nothing of another patient's
+    Given the application has an access token of the source EHR for "user/*.*"
+    When the application reads "Observation?patient={patient}&_count=3" at the source EHR
+    Then it is granted
+    When the application turns its page
+    Then nothing of the other patient is shown
+    And it is granted
+
   @SRC-43
   Scenario Outline: With <scopes>, <unnamed> is not shown
     Given the application has an access token of the source EHR for "<scopes>"
@@ -160,6 +169,19 @@ Feature: What an access token opens, and what it doesn't
     When the person deletes the Consent
     And the application reads "Patient/{patient}" at the source EHR
     Then it is refused with 403 or 401, unless a withdrawn Consent runs on there
+
+  @SRC-45
+  Scenario: The access token loses what the Consent loses, and gains nothing
+    Given the application has an access token of the source EHR for "user/Patient.read user/Condition.read"
+    When the application reads "Condition?patient={patient}" at the source EHR
+    Then it is granted
+    When the person sets "except.class" of the Consent to [{"system": "http://smarthealthit.org/fhir/scopes", "code": "user/Patient.read"}, {"system": "http://smarthealthit.org/fhir/scopes", "code": "user/Procedure.read"}]
+    And the application reads "Condition?patient={patient}" at the source EHR
+    Then it is refused with 403 or 401, unless a withdrawn Consent runs on there
+    When the application reads "Procedure?patient={patient}" at the source EHR
+    Then it is refused with 403 or 401
+    When the application reads "Patient/{patient}" at the source EHR
+    Then it is granted
 
   @SRC-46
   Scenario Outline: <key> is no access token

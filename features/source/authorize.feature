@@ -100,11 +100,16 @@ Feature: The person authorizes an application at the source EHR
     But the same Consent without that change is authorized
 
   @SRC-17
-  Scenario: A Consent with another policyRule authorizes nothing
+  Scenario Outline: A Consent with the policyRule <policyRule> authorizes nothing
     Given a Consent of the patient for "user/*.read"
-    But its "policyRule" is "http://hl7.org/fhir/ConsentPolicy/opt-in"
+    But its "policyRule" is "<policyRule>"
     Then the source EHR refuses the Consent, when it is given or when it is authorized
     But the same Consent without that change is authorized
+
+    Examples:
+      | policyRule                                           |
+      | http://hl7.org/fhir/ConsentPolicy/opt-in             |
+      | http://hl7.org/fhir/ConsentDefinition/simple-oauth-2 |
 
   @SRC-18
   Scenario: A Consent without an exception authorizes nothing

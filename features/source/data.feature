@@ -15,6 +15,7 @@ Feature: The source EHR answers the Sync for Science queries
     When the application reads "Patient/{patient}" at the source EHR
     Then it is granted
     And the answer is "Patient/{patient}"
+    And it shows the patient's demographics
 
   @SRC-52
   Scenario: The smoking status is found by its category and by its code

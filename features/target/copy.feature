@@ -62,6 +62,14 @@ Feature: The target EHR copies the person's record
     Then it followed every next link to the end
     And the target EHR holds what the source EHR gave
 
+  @TGT-25
+  Scenario: The target EHR turns a long row of pages
+    Given the source EHR runs the script "small-pages"
+    And the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then it followed every next link to the end
+    And the target EHR holds what the source EHR gave
+
   @TGT-26
   Scenario: The target EHR holds the record, unchanged
     Given the person has connected the target EHR to the source EHR
