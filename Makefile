@@ -7,7 +7,7 @@ DIALECT     ?= strict
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test race lint bench image clean
+.PHONY: help run test race kill lint bench image clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ race: ## harness and embedded nodes under the race detector (needs a C compiler)
 	@if command -v $$($(GO) env CC) >/dev/null 2>&1; then CGO_ENABLED=1 CCDE_DOCKER=off $(GO) test -race ./...; \
 	elif [ "$$CI" = true ]; then echo "race: no C compiler ($$($(GO) env CC)); install one" >&2; exit 1; \
 	else echo "SKIPPED: the race detector needs a C compiler ($$($(GO) env CC)); install one to run it" >&2; fi
+
+kill: ## tries the judge: it must find out every defect of fixtures/defects; table in reports/out
+	$(GO) run ./steps/cmd/ccde kill --dialect $(DIALECT)
 
 lint: ## gofmt, go vet, staticcheck and the import rules
 	@bad=$$(gofmt -l .); [ -z "$$bad" ] || { echo "not gofmt'd: $$bad" >&2; exit 1; }

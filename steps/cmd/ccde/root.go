@@ -123,7 +123,7 @@ and says what held.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage("%w; %ssee \"%s --help\"", err, meantFlag(cmd, err), cmd.CommandPath())
 	})
-	root.AddCommand(certifyCommand(s), doctorCommand(s), verifyCommand(s), initCommand(s), fixturesCommand(s), upCommand(s), stepsCommand(s), requirementsCommand(s), cleanCommand(s), imageCommand(s), versionCommand(s))
+	root.AddCommand(certifyCommand(s), doctorCommand(s), verifyCommand(s), initCommand(s), fixturesCommand(s), upCommand(s), stepsCommand(s), requirementsCommand(s), cleanCommand(s), imageCommand(s), killCommand(s), versionCommand(s))
 	return root
 }
 
