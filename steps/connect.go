@@ -216,14 +216,24 @@ func (w *world) connectCall(ctx context.Context, d *draft, caller string) (call,
 	return c, nil
 }
 
-// connectGranted judges a good answer of $connect (TGT-10).
+// connectRequirement is what a good answer of $connect is judged under: that a
+// form is taken says nothing of Parameters.
+func connectRequirement(c call) string {
+	if strings.Contains(c.header.Get("Content-Type"), "fhir") {
+		return "TGT-18"
+	}
+	return "TGT-10"
+}
+
+// connectGranted judges a good answer of $connect (TGT-10, TGT-18).
 func (w *world) connectGranted(ctx context.Context, a *answer) error {
+	id := connectRequirement(a.call)
 	const want = "200 and an OperationOutcome without an error"
 	body := a.json()
 	if a.Status != http.StatusOK || body["resourceType"] != "OperationOutcome" || hasErrorIssue(body, "informational") {
-		return w.fail(a, "TGT-10", want, a.is())
+		return w.fail(a, id, want, a.is())
 	}
-	if err := w.form(a, "TGT-10", judge.ConnectOutcome, !hasErrorIssue(body), "severity information", "severity error, code informational"); err != nil {
+	if err := w.form(a, id, judge.ConnectOutcome, !hasErrorIssue(body), "severity information", "severity error, code informational"); err != nil {
 		return err
 	}
 	if id := connectionID(a); id != "" {
@@ -234,7 +244,7 @@ func (w *world) connectGranted(ctx context.Context, a *answer) error {
 		return err
 	}
 	a.call.flow.connected = now
-	w.passIfAsked("TGT-10")
+	w.passIfAsked(id)
 	return nil
 }
 

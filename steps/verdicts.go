@@ -73,10 +73,7 @@ func (w *world) inherent(c call) string {
 	case aJWT:
 		return "TGT-01"
 	case aConnect:
-		if w.subject == "TGT-18" { // what a form is granted says nothing of Parameters
-			return w.subject
-		}
-		return "TGT-10"
+		return connectRequirement(c)
 	case aQuestion:
 		return "CAV-01"
 	case aStatus:
