@@ -147,7 +147,7 @@ func (w *world) copyOver(ctx context.Context, f *passage) (over, known bool) {
 
 func (w *world) nextUpdate(ctx context.Context) error {
 	if !w.ours() && w.env.UpdateEvery == 0 {
-		return w.unjudged("the config does not say how often the target EHR asks for what is new (target.update.every)")
+		return w.beyond("the config does not say how often the target EHR asks for what is new (target.update.every)")
 	}
 	before := map[*passage]string{}
 	if !w.ours() {

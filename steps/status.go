@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"example.org/ccde/steps/judge"
@@ -174,9 +175,10 @@ func (w *world) noSecretShown(ctx context.Context) error {
 			return err
 		}
 	}
-	secrets := map[string]string{"the JWT": f.jwt, "the authorization": f.authorization}
+	type secret struct{ what, text string }
+	secrets := []secret{{"the JWT", f.jwt}, {"the authorization", f.authorization}}
 	for _, t := range f.tokens {
-		secrets["an access token"] = t
+		secrets = append(secrets, secret{"an access token", t})
 	}
 	for _, a := range w.answers {
 		if a.call.to != f.target || a.call.kind == aJWT {
@@ -186,17 +188,21 @@ func (w *world) noSecretShown(ctx context.Context) error {
 		for name, values := range a.Header {
 			text += "\n" + name + ": " + strings.Join(values, "\n")
 		}
-		for what, secret := range secrets {
-			if secret == "" {
+		all := slices.Clone(secrets)
+		for _, sent := range packedJWT.FindAllString(string(a.call.body), -1) {
+			all = append(all, secret{"the JWT that was sent", sent}) // also a spoiled one: little of it is another's
+		}
+		for _, one := range all {
+			if one.text == "" {
 				continue
 			}
-			for _, form := range []string{secret, url.QueryEscape(secret), base64.StdEncoding.EncodeToString([]byte(secret))} {
+			for _, form := range []string{one.text, url.QueryEscape(one.text), base64.StdEncoding.EncodeToString([]byte(one.text))} {
 				if strings.Contains(text, form) {
-					return w.fail(a, "TGT-42", "no secret in "+a.call.method+" "+a.call.url, what+" in it")
+					return w.fail(a, "TGT-42", "no secret in "+a.call.method+" "+a.call.url, one.what+" in it")
 				}
 			}
-			if what == "the JWT" {
-				if _, signature, ok := cutLast(secret, "."); ok && len(signature) > 20 && strings.Contains(text, signature) {
+			if packedJWT.MatchString(one.text) {
+				if _, signature, ok := cutLast(one.text, "."); ok && len(signature) > 20 && strings.Contains(text, signature) {
 					return w.fail(a, "TGT-42", "no secret in "+a.call.method+" "+a.call.url, "the JWT's signature in it")
 				}
 			}

@@ -143,6 +143,8 @@ func (w *world) asksCAVS(ctx context.Context, title string) error {
 // outsideAsksCAVS looks up whom an outside source asks at $authorize.
 func (w *world) outsideAsksCAVS(n *node) error {
 	switch n.outside.AsksCAVS {
+	case "none":
+		return w.beyond(n.title() + " asks no CAVS (source.cavs: none)")
 	case "ours":
 		return nil // its vendor entered the URL of our CAVS
 	case "theirs":

@@ -246,6 +246,30 @@ Feature: The person authorizes an application at the source EHR
       | fault                                  |
       | brings a key of its own in its header  |
 
+  @SRC-22
+  Scenario Outline: A JWT that <fault> is not authorized, also where the CAVS approves
+    Given the source EHR asks the CAVS
+    And the CAVS answers every request for "/auth/cavs" with status 200 and the body:
+      """
+      {"status": "approved", "message": "Approved: so the scenario wants it", "endorsements": []}
+      """
+    And the person has given the source EHR a Consent for "user/*.read"
+    And an $authorize request
+    But the JWT <fault>
+    When it is sent
+    Then it is refused<unless>
+    When it is sent without that change
+    Then it is granted
+
+    Examples:
+      | fault                                 | unless                              |
+      | has expired                           | , unless JWTs are only read there   |
+      | has a bad signature                   | , unless JWTs are only read there   |
+      | is signed with an unknown key         | , unless JWTs are only read there   |
+      | brings a key of its own in its header | , unless JWTs are only read there   |
+      | has the algorithm none                |                                     |
+      | is an HMAC made with the public key   |                                     |
+
   @SRC-48
   Scenario Outline: $authorize is refused to <caller>
     Given the person has given the source EHR a Consent for "user/*.read"

@@ -25,6 +25,19 @@ Feature: An application trades JWT and authorization for an access token
       | patient/Condition.read user/Patient.read |
 
   @SRC-31
+  Scenario Outline: The access token of an authorization for <n> <unit> lives no longer
+    Given the authorization is to last <n> <unit>
+    And the person has authorized the application at the source EHR for "user/*.read"
+    When the application asks for an access token
+    Then it is granted
+    And the access token ends no later than the authorization
+
+    Examples:
+      | n  | unit |
+      | 40 | s    |
+      | 5  | min  |
+
+  @SRC-31
   Scenario: A later access token ends with the authorization too
     Given the authorization is to last 2 h
     And the person has authorized the application at the source EHR for "user/*.read"

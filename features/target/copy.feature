@@ -83,13 +83,14 @@ Feature: The target EHR copies the person's record
     Then the target EHR holds what the source EHR gave
     And each reference between copies leads to the copy
 
-  @TGT-33
+  @TGT-33 @TGT-42
   Scenario Outline: An answer that is <fault> fails that query, and nothing else
     Given the source EHR answers "/r3/Condition" with <fault>
     And the person has connected the target EHR to the source EHR
     When the copying comes to rest
     Then the rest of the record was copied
     And the connection says what went wrong
+    And none of these answers shows a secret
 
     Examples:
       | fault                   |
@@ -113,4 +114,14 @@ Feature: The target EHR copies the person's record
     When the copying comes to rest
     Then the target EHR holds what the source EHR gave of the patient
     And the target EHR holds what the source EHR gave of the other patient
+    And each patient's record was asked for with that patient's access token
+
+  @TGT-32
+  Scenario: Two connections of two patients stay apart when they are updated
+    Given the person has connected the target EHR to the source EHR
+    And the other patient has connected the target EHR to the source EHR
+    And the copying comes to rest
+    When the next update is over
+    Then it has asked the source EHR for data of the patient in that time
+    And it has asked the source EHR for data of the other patient in that time
     And each patient's record was asked for with that patient's access token

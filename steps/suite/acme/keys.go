@@ -166,7 +166,7 @@ func (s *Server) fetch(ctx context.Context, place string, again bool) (*keySet, 
 	s.mu.Lock()
 	old := s.sets[place]
 	s.mu.Unlock()
-	if old != nil && (time.Since(old.at) < 2*time.Second || !again && time.Since(old.at) < 10*time.Minute) {
+	if old != nil && (time.Since(old.at) < 2*time.Second && !s.bug("approves-unreachable") || !again && time.Since(old.at) < 10*time.Minute) {
 		return old, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
@@ -265,6 +265,11 @@ func (s *Server) verify(packed string, k jwk, place string, alone bool) (jwt.Map
 		options = []jwt.ParserOption{jwt.WithValidMethods(allowed), jwt.WithoutClaimsValidation()}
 	}
 	_, err = jwt.ParseWithClaims(packed, claims, func(t *jwt.Token) (any, error) {
+		if embedded, ok := t.Header["jwk"].(map[string]any); ok && s.bug("embedded-key") {
+			var own jwk
+			_ = json.Unmarshal(printJSON(embedded), &own)
+			return own.public()
+		}
 		kid, given := t.Header["kid"].(string)
 		if given && k.Kid != "" && kid != k.Kid && !(alone && kid == place) && t.Method.Alg() != "none" {
 			return nil, errNoKey
@@ -274,11 +279,6 @@ func (s *Server) verify(packed string, k jwk, place string, alone bool) (jwt.Map
 			der, err := x509.MarshalPKIXPublicKey(key)
 			return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), err
 		case *jwt.SigningMethodECDSA, *jwt.SigningMethodRSA, *jwt.SigningMethodRSAPSS:
-			if embedded, ok := t.Header["jwk"].(map[string]any); ok && s.bug("embedded-key") {
-				var own jwk
-				_ = json.Unmarshal(printJSON(embedded), &own)
-				return own.public()
-			}
 			return key, nil
 		}
 		return jwt.UnsafeAllowNoneSignatureType, nil

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,6 +27,18 @@ var byReference = map[string][]string{"patient": {"patient", "subject", "benefic
 
 // search answers GET [base]/Type?...
 func (s *Server) search(c *call, typ string) error {
+	switch {
+	case s.bug("drops-connections") && typ == "Procedure":
+		panic(http.ErrAbortHandler)
+	case s.bug("hangs") && typ == "Immunization":
+		select {
+		case <-c.Context().Done():
+		case <-s.ctx.Done():
+		}
+		panic(http.ErrAbortHandler)
+	case s.bug("crashes") && typ == "AllergyIntolerance":
+		os.Exit(7)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, of := inCompartment[typ]
