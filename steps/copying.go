@@ -106,6 +106,9 @@ func (w *world) rest(ctx context.Context, f *passage) error {
 			since = time.Now() // it says that it is copying
 		} else if f.source.control != nil {
 			all, err := w.received(ctx, f.source)
+			if ctx.Err() != nil {
+				return nil // what follows judges what is there by now
+			}
 			if err != nil {
 				return err
 			}
@@ -225,6 +228,9 @@ func (w *world) hasAskedTimes(ctx context.Context, _, path, times string) error 
 	defer cancel()
 	for {
 		all, err := w.received(ctx, w.flow.source)
+		if ctx.Err() != nil {
+			return nil // what follows judges what is there by now
+		}
 		if err != nil {
 			return err
 		}
@@ -240,7 +246,7 @@ func (w *world) hasAskedTimes(ctx context.Context, _, path, times string) error 
 		select {
 		case <-ctx.Done():
 			return nil // what follows judges what is there by now
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(250 * time.Millisecond):
 		}
 	}
 }

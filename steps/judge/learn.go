@@ -48,6 +48,9 @@ func (r *Record) learn(k *kept) {
 		for _, jwt := range jwtForm.FindAllString(body, -1) {
 			r.Secret("jwt", jwt)
 		}
+		if !strings.Contains(body, `_token"`) && !strings.Contains(body, `client_secret"`) && !strings.Contains(body, `code_verifier"`) {
+			continue // most bodies; the form is slow to look for
+		}
 		for _, m := range jsonForm.FindAllStringSubmatch(body, -1) {
 			kind := "token"
 			if m[1] == "client_secret" || m[1] == "code_verifier" {

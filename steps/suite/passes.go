@@ -64,6 +64,7 @@ func passesOf(opt *Options, p *plan) []*pass {
 			in[s.ID]++
 		}
 		one.leaveOut(opt.Skip)
+		one.plan.waitingFirst()
 		out = append(out, one.parted()...)
 	}
 	for _, one := range out {
@@ -75,6 +76,23 @@ func passesOf(opt *Options, p *plan) []*pass {
 		}
 	}
 	return out
+}
+
+// waits find in a step that real time passes where an outside system is judged.
+var waits = regexp.MustCompile(`(seconds?|minutes?|hours?) pass|update is over|time is over|has had time`)
+
+// waitingFirst lets the features begin in which most is waited for, so that
+// nobody waits for them at the end.
+func (p *plan) waitingFirst() {
+	count := map[string]int{}
+	for _, s := range p.scenarios {
+		for _, st := range s.Steps {
+			if waits.MatchString(st.Text) {
+				count[s.URI]++
+			}
+		}
+	}
+	slices.SortStableFunc(p.files, func(a, b file) int { return count[b.uri] - count[a.uri] })
 }
 
 // parted is a pass with those scenarios apart that change what others could
@@ -113,7 +131,7 @@ func binds(role, id string) bool {
 }
 
 // judges says whether a scenario judges a role: by its ids or, where these are
-// of every system, by whom its steps speak of.
+// of every system, by the folder of its feature or else by whom its steps speak of.
 func judges(s *reports.Scenario, role string) bool {
 	every := len(s.Requirements) == 0
 	for _, id := range s.Requirements {
@@ -121,6 +139,10 @@ func judges(s *reports.Scenario, role string) bool {
 			return true
 		}
 		every = every || strings.HasPrefix(id, ofEvery)
+	}
+	folder, _, _ := strings.Cut(s.URI, "/")
+	if _, of := prefixes[folder]; of {
+		return every && folder == role
 	}
 	return every && speaks(s, role)
 }

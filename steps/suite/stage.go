@@ -76,7 +76,9 @@ func openStage(ctx context.Context, opt *Options, levels map[string]string, tota
 		}
 	}()
 	if opt.Concurrency == 0 {
-		st.concurrency = usualConcurrency(st.rt)
+		if st.concurrency = usualConcurrency(st.rt); len(opt.Roles) > 0 {
+			st.concurrency *= 2 // real time passes for an outside system, so that more is waited for
+		}
 	}
 	if st.transport, err = cluster.Transport(opt.Door, opt.CA); err != nil {
 		return st, err

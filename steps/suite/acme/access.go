@@ -210,10 +210,9 @@ func (s *Server) reachable(t *access) map[string]bool {
 			}
 		}
 	}
-	for _, key := range s.order {
-		o := s.held[key]
-		if typ, _, _ := strings.Cut(key, "/"); s.patientOf(o) == t.Patient && s.maySee(t, typ) {
-			follow(o)
+	for key := range s.records[t.Patient] {
+		if typ, _, _ := strings.Cut(key, "/"); s.maySee(t, typ) {
+			follow(s.held[key])
 		}
 	}
 	return out

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -60,9 +59,9 @@ func (s *Server) cavs(c *call) error {
 	}
 	var active, other int
 	var endorsements []any
-	for _, key := range s.order {
+	for _, key := range s.byType["Device"] {
 		o := s.held[key]
-		if !strings.HasPrefix(key, "Device/") || !coded(o["type"], obsCodes+"|app") || !s.of(o, claims) {
+		if !coded(o["type"], obsCodes+"|app") || !s.of(o, claims) {
 			continue
 		}
 		if o["status"] == "active" {
@@ -105,10 +104,13 @@ func (s *Server) of(device map[string]any, claims jwt.MapClaims) bool {
 // endorsements are those that count for a Device.
 func (s *Server) endorsements(device string) []any {
 	var out []any
-	for _, key := range s.order {
+	for _, key := range s.byType["Observation"] {
 		o := s.held[key]
+		if object(o["category"]) == nil && len(objects(o["category"])) == 0 {
+			continue
+		}
 		counts := o["status"] == "final" || o["status"] == "amended" || s.bug("preliminary-counts") && o["status"] == "preliminary"
-		if !strings.HasPrefix(key, "Observation/") || !counts || !coded(o["category"], obsCodes+"|endorsement") {
+		if !counts || !coded(o["category"], obsCodes+"|endorsement") {
 			continue
 		}
 		if s.local(text(object(o["subject"])["reference"])) != device && !s.bug("others-endorsements") {

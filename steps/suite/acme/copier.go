@@ -68,6 +68,12 @@ var errOver = errors.New("the connection is over")
 
 // carry copies for a connection until it is over.
 func (s *Server) carry(n *connection) {
+	s.mu.Lock()
+	n.holds = map[string]bool{}
+	for _, place := range n.Held {
+		n.holds[place] = true
+	}
+	s.mu.Unlock()
 	for {
 		s.mu.Lock()
 		wait := time.Until(n.NextCheck)
@@ -201,6 +207,10 @@ func (s *Server) ask(n *connection, method, place, bearer string, form url.Value
 func (s *Server) round(n *connection) error {
 	began := time.Now()
 	s.mu.Lock()
+	if n.over() && !s.bug("stop-does-nothing") {
+		s.mu.Unlock()
+		return errOver
+	}
 	n.Status, n.LastCheck = "copying", began
 	s.keep("connection "+n.ID, n)
 	s.mu.Unlock()
@@ -414,6 +424,7 @@ func (s *Server) run(n *connection, q *query, renew func() error) (again bool, e
 			q.next = place
 			return true, nil
 		}
+		q.tries = 0
 		next, err := s.takePage(n, q, place, a)
 		if err != nil {
 			return false, err
@@ -504,28 +515,20 @@ func (s *Server) took(n *connection, o map[string]any) {
 	}
 	if old.Copy == "" {
 		id := s.newID()
-		if key := text(o["resourceType"]) + "/" + text(o["id"]); s.Style.KeepsIDs && s.held[key] == nil && !s.gone[key] && !s.taken(key) {
+		if key := text(o["resourceType"]) + "/" + text(o["id"]); s.Style.KeepsIDs && s.held[key] == nil && !s.gone[key] && !s.kept[key] {
 			id = text(o["id"])
 		}
 		old.Copy = text(o["resourceType"]) + "/" + id
+		s.kept[old.Copy] = true
 	}
 	if string(old.Raw) != string(raw) {
 		old.Raw, old.value = raw, o
 		s.keep("original "+place, old)
 	}
-	if !slices.Contains(n.Held, place) {
+	if !n.holds[place] {
 		n.Held = append(n.Held, place)
-		s.keep("connection "+n.ID, n)
+		n.holds[place] = true
 	}
-}
-
-func (s *Server) taken(key string) bool {
-	for _, o := range s.origins {
-		if o.Copy == key {
-			return true
-		}
-	}
-	return false
 }
 
 // copiedToo are the types outside the record that are copied with it.
@@ -545,7 +548,7 @@ func (s *Server) references(n *connection) {
 		s.rewrite(o, func(ref string) string {
 			if place := atSource(n.Source, ref); place != "" && s.origins[place] == nil && !tried[place] {
 				wanted = append(wanted, place)
-			} else if place != "" && s.origins[place] != nil && !slices.Contains(n.Held, place) {
+			} else if place != "" && s.origins[place] != nil && !n.holds[place] {
 				wanted = append(wanted, place)
 			}
 			return ref
@@ -586,6 +589,7 @@ func atSource(source, ref string) string {
 func (s *Server) materialize(n *connection) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.keep("connection "+n.ID, n)
 	for _, place := range n.Held {
 		from := s.origins[place]
 		out := s.rewrite(from.value, func(ref string) string {

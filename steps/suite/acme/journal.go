@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -119,8 +120,7 @@ func (s *Server) recall(name string, v json.RawMessage) error {
 			s.gone[key] = true // null
 			return nil
 		}
-		s.held[key] = o
-		s.order = append(s.order, key)
+		s.hold(key, o)
 	case "grant":
 		g := &grant{}
 		s.grants[key] = g
@@ -138,6 +138,7 @@ func (s *Server) recall(name string, v json.RawMessage) error {
 		if s.bug("restart-duplicates") {
 			o.Copy = ""
 		}
+		s.kept[o.Copy] = true
 	}
 	return nil
 }
@@ -216,8 +217,6 @@ func (s *Server) putAt(o map[string]any, when time.Time, owner string) {
 	if old != nil {
 		_, _ = fmt.Sscan(text(object(old["meta"])["versionId"]), &version)
 		version++
-	} else {
-		s.order = append(s.order, key)
 	}
 	meta := map[string]any{}
 	for k, v := range object(o["meta"]) {
@@ -228,7 +227,7 @@ func (s *Server) putAt(o map[string]any, when time.Time, owner string) {
 	if owner != "" {
 		meta["tag"] = append(withoutOwner(meta["tag"]), map[string]any{"system": ownerTag, "code": owner})
 	}
-	s.held[key] = o
+	s.hold(key, o)
 	delete(s.gone, key)
 	s.keep("resource "+key, o)
 }
@@ -255,15 +254,30 @@ func ownerOf(o map[string]any) string {
 	return ""
 }
 
+// hold puts a resource where it is found.
+func (s *Server) hold(key string, o map[string]any) {
+	old := s.held[key]
+	if old == nil {
+		s.byType[text(o["resourceType"])] = append(s.byType[text(o["resourceType"])], key)
+	} else {
+		delete(s.records[s.patientOf(old)], key)
+	}
+	s.held[key] = o
+	if p := s.patientOf(o); p != "" {
+		if s.records[p] == nil {
+			s.records[p] = map[string]bool{}
+		}
+		s.records[p][key] = true
+	}
+}
+
 // remove deletes a resource; s.mu is held.
 func (s *Server) remove(key string) {
+	o := s.held[key]
+	delete(s.records[s.patientOf(o)], key)
 	delete(s.held, key)
 	s.gone[key] = true
-	for i, k := range s.order {
-		if k == key {
-			s.order = append(s.order[:i:i], s.order[i+1:]...)
-			break
-		}
-	}
+	typ := text(o["resourceType"])
+	s.byType[typ] = slices.DeleteFunc(slices.Clone(s.byType[typ]), func(k string) bool { return k == key })
 	s.keep("resource "+key, nil)
 }

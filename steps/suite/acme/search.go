@@ -65,9 +65,9 @@ func (s *Server) search(c *call, typ string) error {
 		count = min(count, 60)
 	}
 	var keys []string
-	for _, key := range s.order {
+	for _, key := range s.candidates(typ, query) {
 		o := s.held[key]
-		if !strings.HasPrefix(key, typ+"/") || of && s.mayRead(c.who, o) != nil {
+		if of && s.mayRead(c.who, o) != nil {
 			continue
 		}
 		fits, err := s.fits(o, query)
@@ -79,17 +79,36 @@ func (s *Server) search(c *call, typ string) error {
 		}
 	}
 	if s.bug("leak-by-include") && typ == "Patient" && query.Has("_revinclude") {
-		for _, key := range s.order {
-			if strings.HasPrefix(key, "Observation/") {
-				keys = append(keys, key)
-			}
-		}
+		keys = append(keys, s.byType["Observation"]...)
 	}
 	if s.Style.Reverse {
 		slices.Reverse(keys)
 	}
 	s.page(c, &cursor{keys: keys, count: count, total: len(keys), bearer: c.who.bearer})
 	return nil
+}
+
+// candidates are the keys among which a search looks: one patient's, where it
+// names one, in the order of their ids.
+func (s *Server) candidates(typ string, query url.Values) []string {
+	for name := range byReference {
+		id := strings.TrimPrefix(s.local(query.Get(name)), "Patient/")
+		if id == "" {
+			id = query.Get(name)
+		}
+		if id == "" || strings.ContainsAny(id, ",/") {
+			continue
+		}
+		var out []string
+		for key := range s.records[id] {
+			if strings.HasPrefix(key, typ+"/") {
+				out = append(out, key)
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	return s.byType[typ]
 }
 
 // turn answers a next link.

@@ -27,8 +27,10 @@ type Server struct {
 
 	mu       sync.Mutex
 	journal  *journal
-	held     map[string]map[string]any // resources, by Type/id
-	order    []string                  // their keys, as they were made
+	held     map[string]map[string]any  // resources, by Type/id
+	byType   map[string][]string        // their keys, as they were made
+	records  map[string]map[string]bool // by patient: the keys of the record
+	kept     map[string]bool            // Type/id that a copy has, or is to have
 	gone     map[string]bool
 	grants   map[string]*grant      // authorizations
 	tokens   map[string]*access     // access tokens
@@ -50,7 +52,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Config: cfg, defs: defs, held: map[string]map[string]any{}, gone: map[string]bool{}, grants: map[string]*grant{},
+	s := &Server{Config: cfg, defs: defs, held: map[string]map[string]any{}, byType: map[string][]string{}, records: map[string]map[string]bool{}, kept: map[string]bool{}, gone: map[string]bool{}, grants: map[string]*grant{},
 		tokens: map[string]*access{}, cursors: map[string]*cursor{}, sets: map[string]*keySet{}, links: map[string]*connection{},
 		origins: map[string]*original{}, registry: map[string]any{}, issued: map[string]issued{}, signIns: newSignIns()}
 	s.client = &http.Client{Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}

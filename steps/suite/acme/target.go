@@ -63,8 +63,9 @@ type connection struct {
 	Held                                                    []string             // the origins that it brought
 
 	token  string
-	ends   time.Time // of the token
-	scopes []string  // of the token
+	ends   time.Time       // of the token
+	scopes []string        // of the token
+	holds  map[string]bool // Held, to be looked up
 }
 
 func (c *connection) over() bool {
