@@ -239,7 +239,7 @@ func (w *world) connectGranted(ctx context.Context, a *answer) error {
 	if id := connectionID(a); id != "" {
 		a.call.flow.connection = id
 	}
-	now, err := w.now(ctx, a.call.flow.source)
+	now, err := w.now(ctx, a.call.to)
 	if err != nil {
 		return err
 	}

@@ -211,7 +211,7 @@ func (w *world) connectionOver(ctx context.Context) error {
 	if f == nil || f.target == nil {
 		return fmt.Errorf("no target EHR is connected")
 	}
-	now, err := w.now(ctx, f.source)
+	now, err := w.now(ctx, f.target)
 	if err != nil {
 		return err
 	}
