@@ -23,6 +23,9 @@ type Config struct {
 	Secret  string `json:"secret"`  // bearer of the control port
 	// Dir is the data folder; "" is a temporary one that goes with the node.
 	Dir string `json:"dir,omitempty"`
+	// Unsynced says that Dir, if given, goes with the node too: a crash of the
+	// process must not lose what it holds, one of the machine may.
+	Unsynced bool `json:"unsynced,omitempty"`
 	// Template is a database that a node without data starts from; "" = none.
 	Template string `json:"template,omitempty"`
 	// Hosts says where some hosts are dialed, "host:port" by "host:port"; the

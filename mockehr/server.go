@@ -69,7 +69,7 @@ func New(cfg Config, log *slog.Logger) (*Server, error) {
 
 func (s *Server) build() (err error) {
 	ctx := context.Background()
-	s.store, err = store.Open(s.cfg.Dir, store.Options{Clock: s.clock, Log: s.log, Base: s.base(), Template: s.cfg.Template})
+	s.store, err = store.Open(s.cfg.Dir, store.Options{Clock: s.clock, Log: s.log, Base: s.base(), Template: s.cfg.Template, Unsynced: s.cfg.Unsynced})
 	if err != nil {
 		return err
 	}

@@ -152,7 +152,7 @@ func (n *embeddedNetwork) startHere(ctx context.Context, job Job) (Instance, err
 func (n *embeddedNetwork) ownDir(cfg *mockehr.Config) (temporary string, err error) {
 	if cfg.Dir == "" {
 		temporary, err = n.e.base.work.sub("data-" + cfg.Name + "-")
-		cfg.Dir = temporary
+		cfg.Dir, cfg.Unsynced = temporary, true
 	}
 	return temporary, err
 }

@@ -42,6 +42,10 @@ type Options struct {
 	// Template is a database that [Store.CopyTo] made; a folder without one
 	// starts with a copy of it. "" starts empty.
 	Template string
+
+	// Unsynced leaves it to the kernel when the folder's data reach the disk: only
+	// a machine that fails loses them. It is for a folder that is of no use later.
+	Unsynced bool
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -81,7 +85,7 @@ func Open(dir string, opt Options) (*Store, error) {
 	if err := s.openDir(); err != nil {
 		return nil, err
 	}
-	if err := s.openFile(opt.Template); err != nil {
+	if err := s.openFile(opt.Template, s.temporary || opt.Unsynced); err != nil {
 		return nil, errors.Join(fmt.Errorf("store in %s: %w", s.dir, err), s.Close())
 	}
 	readers := min(max(runtime.GOMAXPROCS(0), 2), 4)
@@ -112,7 +116,7 @@ func (s *Store) openDir() error {
 	return nil
 }
 
-func (s *Store) openFile(template string) (err error) {
+func (s *Store) openFile(template string, unsynced bool) (err error) {
 	path := filepath.Join(s.dir, databaseFile)
 	if template != "" {
 		if err := copyNew(path, template); err != nil {
@@ -124,7 +128,7 @@ func (s *Store) openFile(template string) (err error) {
 	// synchronous=NORMAL syncs at checkpoints alone, which keeps the file whole if
 	// the machine fails; what is temporary needs no sync at all.
 	synchronous := "synchronous=NORMAL"
-	if s.temporary {
+	if unsynced {
 		synchronous = "synchronous=OFF"
 	}
 	s.writer, err = dial(uriOf(path, ""), synchronous, "journal_mode=WAL", "temp_store=MEMORY", "cache_size=-32768", "busy_timeout=5000")

@@ -176,7 +176,7 @@ func usualConcurrency(rt cluster.Runtime) int {
 	if rt.Reuses() {
 		return min(max(runtime.NumCPU(), 2), 6)
 	}
-	return min(2*runtime.NumCPU(), 16)
+	return min(3*runtime.NumCPU(), 16)
 }
 
 // nodes are those that every cluster has.
