@@ -24,10 +24,9 @@ type randomizer struct {
 	unsaid map[int]bool    // those that nothing refers to yet
 
 	// A spoiled resource has one thing wrong, at the object of that number.
-	spoilAt     int
-	spoil       string // unknown, kind, array
-	expression  string // where it is
-	spoiledText string
+	spoilAt    int
+	spoil      string // unknown, kind, array
+	expression string // where it is
 }
 
 // written is a value in JSON, and as attributes and children of an XML element.

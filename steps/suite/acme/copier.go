@@ -39,7 +39,6 @@ type query struct {
 	path, typ string
 	due       time.Time
 	tries     int
-	renewed   bool
 	next      string // the page that is to be asked for, after a wait
 	asked     time.Time
 }
@@ -384,7 +383,7 @@ func (s *Server) patient(n *connection, renew func() error) error {
 	}
 	o, err := parseJSON(a.body)
 	if err != nil || a.status != http.StatusOK || o["resourceType"] != "Patient" {
-		return fmt.Errorf("Patient: the answer is none that can be used (%d)", a.status)
+		return fmt.Errorf("the answer to Patient is none that can be used (%d)", a.status)
 	}
 	s.took(n, o)
 	return nil

@@ -99,7 +99,6 @@ type problem struct {
 	code   string // of an OperationOutcome's issue, or OAuth's error
 	text   string
 	names  string // the parameter that is wrong
-	retry  bool
 }
 
 func (p *problem) Error() string { return p.text }

@@ -31,14 +31,15 @@ var smartScope = regexp.MustCompile(`^(patient|user)/(\*|[A-Za-z]+)\.(read|write
 
 // smartScopes are a Consent's scopes.
 func smartScopes(o map[string]any) []string {
+	excepts := objects(o["except"])
+	if len(excepts) == 0 {
+		return nil
+	}
 	var out []string
-	for _, e := range objects(o["except"]) {
-		for _, class := range objects(e["class"]) {
-			if class["system"] == "http://smarthealthit.org/fhir/scopes" && smartScope.MatchString(text(class["code"])) {
-				out = append(out, text(class["code"]))
-			}
+	for _, class := range objects(excepts[0]["class"]) {
+		if class["system"] == "http://smarthealthit.org/fhir/scopes" && smartScope.MatchString(text(class["code"])) {
+			out = append(out, text(class["code"]))
 		}
-		break
 	}
 	return out
 }
