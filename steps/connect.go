@@ -164,6 +164,9 @@ func (w *world) hasConnectedForUpdates(ctx context.Context, who, target, source,
 	every := w.env.updateEvery()
 	// The authorization lasts on: what ends here is the connection alone.
 	w.expires = int64((time.Duration(number(n))*every+every/2)/time.Second) + 1
+	if !w.ours() {
+		w.expires += 5 // the first copy takes real time too
+	}
 	return w.moves(ctx, who, source, target)
 }
 

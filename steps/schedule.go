@@ -208,9 +208,17 @@ func (w *world) askedOfInTime(ctx context.Context, title, who string) error {
 		if err != nil {
 			return err
 		}
-		if len(w.sinceMark(n, data)) == 0 {
-			return w.rec.Fail(w.subject, "requests for data in that time, while the connection lives", "none")
+		if len(w.sinceMark(n, data)) > 0 {
+			continue
 		}
+		now, err := w.now(ctx, n)
+		if err != nil {
+			return err
+		}
+		if !w.ours() && !now.Before(f.connected.Add(time.Duration(f.expiresIn)*time.Second)) {
+			return w.beyond("the connection was over before an update was due: the first copy took long, against target.update.every")
+		}
+		return w.rec.Fail(w.subject, "requests for data in that time, while the connection lives", "none")
 	}
 	return nil
 }

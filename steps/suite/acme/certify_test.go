@@ -229,6 +229,8 @@ func (v *vendor) certify(t testing.TB, change func(*suite.Options), roles ...str
 	return run
 }
 
+// ACME_TAGS selects scenarios for TestAcmeIsCertified, ACME_DEBUG lets Acme tell what it does.
+
 // TestAcmeIsCertified certifies a system that shares no code with the mocks or
 // the judge, in each of its lawful ways.
 func TestAcmeIsCertified(t *testing.T) {
@@ -240,11 +242,6 @@ func TestAcmeIsCertified(t *testing.T) {
 			began := time.Now()
 			run := newVendor(t, style, "", true).certify(t, func(o *suite.Options) { o.Tags = os.Getenv("ACME_TAGS") })
 			t.Logf("%d scenarios in %.1f s, %.1f s in all", len(run.Scenarios), run.DurationMS/1000, time.Since(began).Seconds())
-			if os.Getenv("ACME_TIMES") != "" {
-				for _, s := range run.Scenarios {
-					t.Logf("time %6.1f %5.1f %s", s.Started.Sub(run.Started).Seconds(), s.DurationMS/1000, s.ID)
-				}
-			}
 			for _, s := range run.Scenarios {
 				if s.Verdict == reports.Failed || s.Verdict == reports.Error {
 					t.Errorf("%s: %s: %s", s.ID, s.Verdict, s.Error)
