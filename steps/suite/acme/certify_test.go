@@ -236,8 +236,8 @@ func (v *vendor) certify(t testing.TB, change func(*suite.Options), roles ...str
 func TestAcmeIsCertified(t *testing.T) {
 	for style := range acme.Styles {
 		t.Run(style, func(t *testing.T) {
-			if style != "plain" && testing.Short() {
-				t.Skip("one is enough for a short run")
+			if style != "plain" && (testing.Short() || underRace) {
+				t.Skip("one style takes all the paths of the harness")
 			}
 			began := time.Now()
 			run := newVendor(t, style, "", true).certify(t, func(o *suite.Options) { o.Tags = os.Getenv("ACME_TAGS") })
