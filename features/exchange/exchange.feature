@@ -1,7 +1,7 @@
 Feature: A person's record moves between EHRs
   The whole flow, and several at once: JWT, Consent, authorization, connection, access token, copy, update.
 
-  @main-flow @TGT-26 @SRC-30
+  @TGT-26 @SRC-30
   Scenario: A record moves from the source EHR to the target EHR
     Given the CAVS knows the target EHR, and the source EHR asks it
     When the person moves their record from the source EHR to the target EHR

@@ -162,7 +162,7 @@ Feature: Links drop, and EHRs die and come back
     Then it is granted
     And the answer carries what the CAVS says
 
-  @SRC-30
+  @SRC-38 @SRC-30
   Scenario: What the source EHR has acknowledged outlives a crash
     Given all clocks stand still, at a whole second
     And the application has an access token of the source EHR for "user/*.read"

@@ -18,9 +18,9 @@ import (
 	"example.org/ccde/steps"
 )
 
-// mainFlow is the tag of the scenarios that every defect meets: a judge that
-// sees a broken node only where it looks for it may still call it conformant.
-const mainFlow = "@main-flow"
+// mainFlow is the scenario that every defect meets beside those of its own
+// requirement, by its key.
+const mainFlow = "exchange/exchange: A record moves from the source EHR to the target EHR"
 
 // KillOptions say which defects the judge is tried with, and how.
 type KillOptions struct {
@@ -149,8 +149,8 @@ func newKiller(opt KillOptions) (*killer, error) {
 	if k.plan, err = readPlan(anything, known, k.opt.Features); err != nil {
 		return nil, err
 	}
-	if !slices.ContainsFunc(k.plan.order, func(name string) bool { return slices.Contains(k.plan.scenarios[name].Tags, mainFlow) }) {
-		return nil, fmt.Errorf("no scenario has the tag %s", mainFlow)
+	if k.plan.scenarios[mainFlow] == nil {
+		return nil, fmt.Errorf("the scenario of the main flow is missing: %s", mainFlow)
 	}
 	return k, nil
 }
@@ -162,7 +162,7 @@ func (k *killer) wanted(s *reports.Scenario) bool {
 
 // meets says whether a defect is tried with a scenario.
 func (k *killer) meets(d fixtures.Defect, s *reports.Scenario) bool {
-	return k.kill.Full || slices.Contains(s.Requirements, d.Breaks) || slices.Contains(s.Tags, mainFlow)
+	return k.kill.Full || slices.Contains(s.Requirements, d.Breaks) || s.ID == mainFlow
 }
 
 // play plays a plan against nodes that a defect was loaded into; nil: clean ones.

@@ -1,9 +1,11 @@
 package suite_test
 
 import (
+	"context"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -41,7 +43,13 @@ func TestFeatures(t *testing.T) {
 
 // features runs all of them and makes each scenario a subtest.
 func features(t *testing.T, where, dialect string) {
-	run := play(t, suite.Options{Runtime: where, Dialect: dialect})
+	run, err := lenient()
+	if where != cluster.ChooseEmbedded || dialect != testFHIR {
+		run, err = suite.Run(t.Context(), suite.Options{Runtime: where, Dialect: dialect})
+	}
+	require.NoError(t, err)
+	require.NotEmpty(t, run.Scenarios)
+	t.Logf("%s, %d scenarios, %.1f s", run.Why, len(run.Scenarios), run.DurationMS/1000)
 	for i := range run.Scenarios {
 		s := &run.Scenarios[i]
 		t.Run(s.Name, func(t *testing.T) {
@@ -67,6 +75,17 @@ func excused(f reports.Finding, dialect string) bool {
 	return dialect == testFHIR && strings.Contains(f.Found, "as test.fhir.org does")
 }
 
+// lenient and hard are runs that several tests look at: mocks that speak as
+// test.fhir.org, and a judge that is told so, or that they claim to be strict.
+var (
+	lenient = sync.OnceValues(func() (*reports.Run, error) {
+		return suite.Run(context.Background(), suite.Options{Runtime: cluster.ChooseEmbedded, Dialect: testFHIR})
+	})
+	hard = sync.OnceValues(func() (*reports.Run, error) {
+		return suite.Run(context.Background(), suite.Options{Runtime: cluster.ChooseEmbedded, Dialect: testFHIR, JudgeDialect: strict})
+	})
+)
+
 // TestDialectIsJudged tells the judge strict for nodes that speak
 // test.fhir.org: just the scenarios that met a row of substance fail.
 func TestDialectIsJudged(t *testing.T) {
@@ -74,7 +93,8 @@ func TestDialectIsJudged(t *testing.T) {
 		t.Skip("what is judged is the same without the race detector")
 	}
 	rows := []judge.Row{judge.JWTAtAuthorize, judge.CAVSAtAuthorize, judge.CAVSExpired, judge.ConsentWithdrawn, judge.MalformedInput}
-	lenient := play(t, suite.Options{Runtime: cluster.ChooseEmbedded, Dialect: testFHIR})
+	lenient, err := lenient()
+	require.NoError(t, err)
 	var want []string
 	met := map[string]bool{}
 	for _, s := range lenient.Scenarios {
@@ -91,7 +111,8 @@ func TestDialectIsJudged(t *testing.T) {
 		assert.True(t, met[row.Name()], "no scenario meets the row %q", row.Name())
 	}
 
-	hard := play(t, suite.Options{Runtime: cluster.ChooseEmbedded, Dialect: testFHIR, JudgeDialect: strict})
+	hard, err := hard()
+	require.NoError(t, err)
 	var got, ids []string
 	for i := range hard.Scenarios {
 		s := &hard.Scenarios[i]

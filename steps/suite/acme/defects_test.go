@@ -138,9 +138,10 @@ var defects = []defect{
 	{"approves-unreachable", "cavs", "CAV-12", ""},
 }
 
-// EnvDefects says how the defects are judged: "whole" judges all of the role,
-// anything else is a part of their names. Without it only the requirements of
-// the table are judged, and some of each role that must pass beside them.
+// EnvDefects says which defects are judged, and how: "all" are all of them,
+// "whole" all of them by all of the role's requirements, anything else is a part
+// of their names. Without it each third is judged, by its own requirements and
+// some of the role that must pass beside them.
 const EnvDefects = "ACME_DEFECTS"
 
 var beside = map[string][]string{
@@ -157,10 +158,13 @@ func TestDefectsAreFound(t *testing.T) {
 	}
 	choice := os.Getenv(EnvDefects)
 	names := map[string]bool{}
-	for _, d := range defects {
+	for i, d := range defects {
 		names[d.name] = true
+		if choice == "" && i%3 != 0 {
+			continue // the kill matrix has hundreds beside these
+		}
 		t.Run(d.role+"-"+d.name, func(t *testing.T) {
-			if choice != "" && choice != "whole" && !strings.Contains(d.role+"-"+d.name, choice) {
+			if !slices.Contains([]string{"", "all", "whole"}, choice) && !strings.Contains(d.role+"-"+d.name, choice) {
 				t.Skip("not chosen")
 			}
 			breaks, with, should := strings.Fields(d.breaks), strings.Fields(d.with), false
