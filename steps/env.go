@@ -58,6 +58,9 @@ type Env struct {
 	// Elsewhere is a mock's URL at another origin than all mocks at the front door
 	// have in common; nil where each has its own.
 	Elsewhere func(url string) string
+	// NoHistory leaves what the mocks saw and sent out of the exchanges that are
+	// kept: for a run that nobody reads the evidence of.
+	NoHistory bool
 	// Note is told what a run could not clean up at an outside system; nil = nobody.
 	Note func(text string)
 

@@ -155,7 +155,9 @@ func (w *world) end(ctx context.Context, err error) error {
 			w.rec.Error(id, faults.Error())
 		}
 	}
-	w.keepHistory(ctx)
+	if !w.env.NoHistory {
+		w.keepHistory(ctx)
+	}
 	w.cleanUp(ctx)
 	if w.ended == nil && err != nil {
 		w.ended = err

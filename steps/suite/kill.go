@@ -168,6 +168,7 @@ func (k *killer) meets(d fixtures.Defect, s *reports.Scenario) bool {
 // play plays a plan against nodes that a defect was loaded into; nil: clean ones.
 func (k *killer) play(ctx context.Context, p *plan, d *fixtures.Defect, concurrency int) ([]reports.Scenario, error) {
 	env := k.stage.envOf(&k.opt, &pass{plan: p})
+	env.NoHistory = true
 	if lease := env.Pool; d != nil {
 		env.Pool = func(ctx context.Context, need steps.Need) (*cluster.Cluster, func(), error) {
 			c, release, err := lease(ctx, need)

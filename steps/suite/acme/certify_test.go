@@ -253,6 +253,9 @@ func TestAcmeIsCertified(t *testing.T) {
 				}
 			}
 			for _, r := range run.Requirements {
+				if r.ID == "SEC-04" {
+					assert.Equal(t, reports.Warning, r.Verdict, "it serves no TLS")
+				}
 				if r.Level == reports.SHALL || r.Claimed {
 					assert.Contains(t, []reports.Verdict{reports.Passed, reports.Warning}, r.Verdict, "%s: %v", r.ID, r.Findings)
 				}
