@@ -9,13 +9,15 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"example.org/ccde/steps/suite"
 )
 
 // TestAnotherModule runs the tests of the module in testdata/elsewhere, which
 // uses the suite from outside: as they are, and with a fault in its server. It
 // needs no network: the module takes nothing but what this one has.
 func TestAnotherModule(t *testing.T) {
-	if underRace {
+	if suite.UnderRace {
 		t.Skip("the module's tests are built without the race detector, so this would only do the same again")
 	}
 	root, err := filepath.Abs("../..")

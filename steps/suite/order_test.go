@@ -19,7 +19,7 @@ import (
 // while the judge is told strict, so that there is everything to compare:
 // requirements that pass, that warn and that fail.
 func TestVerdictsDontDependOnOrder(t *testing.T) {
-	if underRace {
+	if suite.UnderRace {
 		t.Skip("two runs are too slow under the race detector, which watches TestFeatures")
 	}
 	seed := rand.Uint64N(1<<62) + 1

@@ -1,7 +1,7 @@
 //go:build race
 
-package suite_test
+package suite
 
-// underRace: the race detector watches. It makes a run ten times slower, and
+// UnderRace: the race detector watches. It makes a run ten times slower, and
 // one run takes every path of harness and nodes.
-const underRace = true
+const UnderRace = true

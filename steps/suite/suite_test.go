@@ -32,7 +32,7 @@ func TestFeatures(t *testing.T) {
 				needDocker(t)
 			}
 			for _, dialect := range []string{strict, testFHIR} {
-				if underRace && dialect != strict {
+				if suite.UnderRace && dialect != strict {
 					continue
 				}
 				t.Run(dialect, func(t *testing.T) { features(t, where, dialect) })
@@ -89,7 +89,7 @@ var (
 // TestDialectIsJudged tells the judge strict for nodes that speak
 // test.fhir.org: just the scenarios that met a row of substance fail.
 func TestDialectIsJudged(t *testing.T) {
-	if underRace {
+	if suite.UnderRace {
 		t.Skip("what is judged is the same without the race detector")
 	}
 	rows := []judge.Row{judge.JWTAtAuthorize, judge.CAVSAtAuthorize, judge.CAVSExpired, judge.ConsentWithdrawn, judge.MalformedInput}
