@@ -162,7 +162,7 @@ Feature: Links drop, and EHRs die and come back
     Then it is granted
     And the answer carries what the CAVS says
 
-  @SRC-38 @SRC-30
+  @SRC-30
   Scenario: What the source EHR has acknowledged outlives a crash
     Given all clocks stand still, at a whole second
     And the application has an access token of the source EHR for "user/*.read"
@@ -171,6 +171,14 @@ Feature: Links drop, and EHRs die and come back
     And the application reads "Patient/{patient}" at the source EHR
     Then it is granted
     Given a token request
+    When it is sent
+    Then it is granted
+
+  @SRC-38
+  Scenario: A Consent that was withdrawn is so after a crash of the source EHR too
+    Given all clocks stand still, at a whole second
+    And the person has authorized the application at the source EHR for "user/*.read"
+    And a token request
     When it is sent
     Then it is granted
     When the person withdraws the Consent
