@@ -2,6 +2,6 @@
 
 package suite
 
-// UnderRace: the race detector watches. It makes a run ten times slower, and
-// one run takes every path of harness and nodes.
+// UnderRace: the race detector watches. It makes a run ten times slower, so
+// that one plays a third of the requirements, and none in which time really passes.
 const UnderRace = true
