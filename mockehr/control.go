@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -231,14 +230,11 @@ func (s *Server) removeRule(r *http.Request) (any, error) {
 }
 
 func (s *Server) getHistory(r *http.Request) (any, error) {
-	since := int64(0)
-	if text := r.URL.Query().Get("since"); text != "" {
-		var err error
-		if since, err = strconv.ParseInt(text, 10, 64); err != nil {
-			return nil, badCall(fmt.Errorf("since: %q is no number", text))
-		}
+	q, err := control.ParseHistoryQuery(r.URL.Query())
+	if err != nil {
+		return nil, badCall(err)
 	}
-	return s.script.History(since), nil
+	return s.script.History(q), nil
 }
 
 func (s *Server) copier(r *http.Request) (any, error) {

@@ -73,7 +73,7 @@ func TestScriptPage(t *testing.T) {
 			}
 			state := n.script.Scripts()[0]
 			assert.Empty(t, state.Errors)
-			for _, ex := range n.script.History(0) {
+			for _, ex := range n.script.History(control.HistoryQuery{}) {
 				assert.Empty(t, ex.Faults)
 			}
 		})

@@ -82,7 +82,7 @@ func (a *arena) scene(ctx context.Context) (*world, error) {
 // node is a node's control client.
 func (a *arena) node(name string) cluster.Node {
 	a.t.Helper()
-	n, err := a.Node(name)
+	n, err := a.Node(a.t.Context(), name)
 	require.NoError(a.t, err)
 	return n
 }

@@ -60,13 +60,13 @@ func (w *world) history(ctx context.Context, n *node, side string) ([]seen, erro
 	if n.control == nil {
 		return nil, w.beyond(n.title() + " is an outside system; nobody sees what it receives")
 	}
-	all, err := n.control.History(ctx, 0)
+	all, err := n.control.History(ctx, control.HistoryQuery{Side: side, NotBy: judge.UserAgent})
 	if err != nil {
 		return nil, fmt.Errorf("the history of %s: %w", n.title(), err)
 	}
 	var out []seen
 	for _, e := range all {
-		if one := (seen{e, n}); e.Side == side && !slices.Contains(header(e.RequestHeader, "User-Agent"), judge.UserAgent) && !w.ofThePast(one) {
+		if one := (seen{e, n}); !w.ofThePast(one) {
 			out = append(out, one)
 		}
 	}
@@ -247,24 +247,24 @@ func (w *world) keepHistory(ctx context.Context) {
 	}
 	sent := map[string]int{}
 	var received []seen
+	q := control.HistoryQuery{NotBy: judge.UserAgent}
+	if w.ours() {
+		q.Side = control.Sent // what one mock received another one sent
+	}
 	for _, played := range w.cluster.Nodes() {
-		all, err := played.Control.History(ctx, 0)
+		all, err := played.Control.History(ctx, q)
 		if err != nil {
 			continue // a node that was killed tells nothing any more
 		}
 		n := &node{name: played.Name, fhir: played.FHIR}
 		for _, e := range all {
-			switch {
-			case e.Side == control.Sent:
-				sent[e.Method+" "+e.URL]++
-				w.rec.Add(exchange(e, played.Name, w.nameOf(e.URL)))
-			case !slices.Contains(header(e.RequestHeader, "User-Agent"), judge.UserAgent):
+			if e.Side == control.Received {
 				received = append(received, seen{e, n})
+				continue
 			}
+			sent[e.Method+" "+e.URL]++
+			w.rec.Add(exchange(e, played.Name, w.nameOf(e.URL)))
 		}
-	}
-	if w.ours() {
-		return // what one mock received another one sent
 	}
 	for _, e := range received {
 		if key := e.Method + " " + e.URL; sent[key] > 0 {

@@ -122,7 +122,7 @@ func sameURL(a, b string) bool {
 
 // sinceMark are the requests since time last passed.
 func (w *world) sinceMark(n *node, all []seen) []seen {
-	return slices.DeleteFunc(slices.Clone(all), func(e seen) bool { return e.Seq <= w.since[n.name].seq })
+	return slices.DeleteFunc(slices.Clone(all), func(e seen) bool { return e.Seq <= w.since[n.name] })
 }
 
 func (w *world) askedForNew(ctx context.Context) error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"example.org/ccde/mockehr/control"
 )
 
 func timeSteps() []step {
@@ -38,15 +40,11 @@ func (w *world) pass(ctx context.Context, d time.Duration) error {
 		if n.control == nil {
 			continue
 		}
-		all, err := n.control.History(ctx, w.since[n.name].seq)
-		if err != nil {
+		last, err := n.control.History(ctx, control.HistoryQuery{Last: 1})
+		if err != nil || len(last) == 0 {
 			continue // a node that is down has no history
 		}
-		m := w.since[n.name]
-		for _, e := range all {
-			m.seq = max(m.seq, e.Seq)
-		}
-		w.since[n.name] = m
+		w.since[n.name] = last[0].Seq
 	}
 	if w.ours() {
 		if err := w.cluster.Advance(ctx, d); err != nil {
@@ -78,6 +76,9 @@ func (w *world) settle(ctx context.Context) error {
 func (w *world) standStill(ctx context.Context) error {
 	if !w.ours() {
 		return w.beyond("the clock of an outside system can't be held")
+	}
+	if err := w.cluster.WakeAll(ctx); err != nil {
+		return err
 	}
 	for _, n := range w.cluster.Nodes() {
 		now, err := n.Control.HoldClock(ctx)

@@ -42,7 +42,7 @@ type world struct {
 	last    *answer             // the last answer
 	answers []*answer           // all answers
 	set     []*answer           // the answers of a step that asks more than once
-	since   map[string]mark     // where each node's history stood when time last passed
+	since   map[string]int64    // where each node's history stood when time last passed
 	losing  bool                // the next answer is to be lost
 	apps    map[string]*registration
 	run     string // a text of this scenario's own, for names that must be new
@@ -50,11 +50,6 @@ type world struct {
 	made    []created // what the scenario made at outside systems
 	news    map[string]any
 	scripts int // scripts in doc strings so far
-}
-
-// mark is a place in a node's history.
-type mark struct {
-	seq int64
 }
 
 type worldKey struct{}
@@ -68,7 +63,7 @@ func worldOf(ctx context.Context) *world {
 // back also with an error.
 func begin(ctx context.Context, env *Env, sc *godog.Scenario) (context.Context, error) {
 	w := &world{env: env, name: sc.Name, rec: judge.From(ctx), nodes: map[string]*node{}, flows: map[string]*passage{},
-		since: map[string]mark{}, apps: map[string]*registration{}, news: map[string]any{}, lasts: length{1, "d"}, run: randomText(6)}
+		since: map[string]int64{}, apps: map[string]*registration{}, news: map[string]any{}, lasts: length{1, "d"}, run: randomText(6)}
 	if w.rec == nil {
 		w.rec = judge.NewRecord(judge.Options{Levels: env.Levels, Dialect: env.Dialect, Masker: env.Masker})
 		ctx = judge.WithRecord(ctx, w.rec)
@@ -249,7 +244,7 @@ func (w *world) role(ctx context.Context, title string) (*node, error) {
 		if w.cluster == nil {
 			return nil, w.unjudged("nobody plays " + n.title())
 		}
-		played, err := w.cluster.Node(name)
+		played, err := w.cluster.Node(ctx, name)
 		if err != nil && strings.HasSuffix(name, "-2") {
 			played, err = w.cluster.Add(ctx, cluster.Spec{Name: name, Settings: control.Settings{Dialect: w.env.Dialect}})
 		}

@@ -38,7 +38,7 @@ func TestNodesServeTLSAndTrustEachOther(t *testing.T) {
 	c, err := Start(testContext(t), rt, Spec{Name: "plain"}, Spec{Name: "source", TLS: true, Load: [][]byte{[]byte(patientBundle)}}, Spec{Name: "target", TLS: true})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, c.Close(t.Context())) }()
-	source, err := c.Node("source")
+	source, err := c.Node(t.Context(), "source")
 	require.NoError(t, err)
 	assert.Regexp(t, "^https://127.0.0.1:", source.FHIR)
 	assert.Equal(t, http.StatusOK, status(t, rt, c, "source", http.MethodGet, "/Patient/anna", ""))

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,10 +30,16 @@ type Cluster struct {
 	book      *book
 	transport *http.Transport
 
+	adapt   adapter                                 // of the nodes of the first hour; nil = none
+	prepare func(ctx context.Context, n Node) error // what the user does to each node that has started; nil = nothing
+	passing bool                                    // is never reset, so that nothing is kept for that
+
 	life sync.Mutex // held by whatever starts, ends or stops nodes
 
-	mu      sync.Mutex // guards the rest
-	members []*member  // in the order they were named
+	mu      sync.Mutex    // guards the rest
+	later   []Spec        // nodes that start when they are first asked for
+	passed  time.Duration // by Advance, which those that start later missed
+	members []*member     // in the order they were named
 	cuts    map[link]struct{}
 	closed  bool
 }
@@ -51,6 +58,7 @@ type member struct {
 	kept      kept
 	base      control.Settings // at the snapshot
 	restarted bool             // since the last reset
+	untold    bool             // others came while it was down
 }
 
 // state is what the harness did to a node.
@@ -65,14 +73,22 @@ const (
 // Start starts the nodes side by side and returns when all of them answer,
 // hold their bundles and trust each other. After an error nothing is left.
 func Start(ctx context.Context, rt Runtime, specs ...Spec) (*Cluster, error) {
-	return start(ctx, rt, specs, nil)
+	return start(ctx, rt, specs, manner{})
+}
+
+// manner is how a cluster is started.
+type manner struct {
+	adapt    adapter
+	prepare  func(ctx context.Context, n Node) error
+	passing  bool // is never reset
+	onDemand bool // each node starts when it is first asked for
 }
 
 // adapter changes the configuration of a node before it starts, nil nothing;
 // loaded says that the node needs no bundles then.
 type adapter func(name string, cfg *mockehr.Config) (loaded bool)
 
-func start(ctx context.Context, rt Runtime, specs []Spec, adapt adapter) (c *Cluster, err error) {
+func start(ctx context.Context, rt Runtime, specs []Spec, how manner) (c *Cluster, err error) {
 	if err := checkSpecs(specs); err != nil {
 		return nil, err
 	}
@@ -83,7 +99,8 @@ func start(ctx context.Context, rt Runtime, specs []Spec, adapt adapter) (c *Clu
 	if err != nil {
 		return nil, err
 	}
-	c = &Cluster{rt: rt, core: rt.core(), net: net, book: newBook(), cuts: map[link]struct{}{}}
+	c = &Cluster{rt: rt, core: rt.core(), net: net, book: newBook(), cuts: map[link]struct{}{},
+		adapt: how.adapt, prepare: how.prepare, passing: how.passing}
 	c.transport = newTransport(c.dial, c.core.pool)
 	if door := c.core.opt.Door; door != nil {
 		c.book.put(door.Host(), door.Addr())
@@ -94,7 +111,11 @@ func start(ctx context.Context, rt Runtime, specs []Spec, adapt adapter) (c *Clu
 			c = nil
 		}
 	}()
-	if err := c.launchAll(ctx, specs, adapt); err != nil {
+	if how.onDemand {
+		c.later = slices.Clone(specs)
+		return c, nil
+	}
+	if err := c.launchAll(ctx, specs); err != nil {
 		return c, err
 	}
 	return c, c.each(ctx, c.up(), c.takeSnapshot)
@@ -109,8 +130,12 @@ func (c *Cluster) dial(ctx context.Context, network, addr string) (net.Conn, err
 // resolver does not know the name. It is shared: do not close it.
 func (c *Cluster) Transport() http.RoundTripper { return c.transport }
 
-// Node is the node of that name.
-func (c *Cluster) Node(name string) (Node, error) {
+// Node is the node of that name. One of a lease [OnDemand] starts when it is
+// first asked for; it is then as if it had been there all the time.
+func (c *Cluster) Node(ctx context.Context, name string) (Node, error) {
+	if err := c.wake(ctx, name); err != nil {
+		return Node{}, err
+	}
 	m, err := c.member(name)
 	if err != nil {
 		return Node{}, err
@@ -118,7 +143,7 @@ func (c *Cluster) Node(name string) (Node, error) {
 	return m.Node, nil
 }
 
-// Nodes are all nodes, in the order they were started.
+// Nodes are all nodes that have started, in that order.
 func (c *Cluster) Nodes() []Node {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,23 +177,18 @@ func (c *Cluster) Add(ctx context.Context, spec Spec) (Node, error) {
 	if err := spec.check(); err != nil {
 		return Node{}, err
 	}
-	if _, err := c.member(spec.Name); err == nil {
+	c.mu.Lock()
+	taken := slices.ContainsFunc(c.members, func(m *member) bool { return m.Name == spec.Name }) ||
+		slices.ContainsFunc(c.later, func(s Spec) bool { return s.Name == spec.Name })
+	c.mu.Unlock()
+	if taken {
 		return Node{}, fmt.Errorf("cluster: name %q: a node has it already", spec.Name)
 	}
-	m, err := c.newMember(spec)
+	m, err := c.join(ctx, spec)
 	if err != nil {
 		return Node{}, err
 	}
 	m.added = true
-	if err = c.launch(ctx, m, c.trust(), nil); err == nil {
-		err = c.retrust(ctx)
-	}
-	if err == nil {
-		err = c.takeSnapshot(ctx, m)
-	}
-	if err != nil {
-		return Node{}, errors.Join(err, c.drop(context.WithoutCancel(ctx), m))
-	}
 	return m.Node, nil
 }
 

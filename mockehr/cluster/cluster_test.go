@@ -81,7 +81,7 @@ func TestTransportFindsNodesByTheAddressBook(t *testing.T) {
 	f := newTestFake(t, Options{})
 	c := startFake(t, f, Spec{Name: "source"})
 	f.Node(c, "source").Handle(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Host+r.URL.Path) }))
-	node, err := c.Node("source")
+	node, err := c.Node(t.Context(), "source")
 	require.NoError(t, err)
 	client := &http.Client{Transport: c.Transport()}
 	response, err := client.Get(node.FHIR + "/metadata")
@@ -91,7 +91,7 @@ func TestTransportFindsNodesByTheAddressBook(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, strings.TrimPrefix(node.FHIR, "http://")+"/metadata", string(body))
 
-	_, err = c.Node("sauce")
+	_, err = c.Node(t.Context(), "sauce")
 	assert.ErrorContains(t, err, `no node "sauce", only source`)
 }
 
@@ -151,7 +151,7 @@ func TestATakenPortIsDrawnAgainAndTheOthersAreTold(t *testing.T) {
 		return nil
 	}
 	c := startFake(t, f, Spec{Name: "a"}, Spec{Name: "b"})
-	b, err := c.Node("b")
+	b, err := c.Node(t.Context(), "b")
 	require.NoError(t, err)
 	assert.NotEqual(t, first.Load(), f.Node(c, "b").Config.Listen)
 	for _, n := range []string{"a", "b"} {

@@ -63,7 +63,7 @@ func TestDockerNodesLiveThroughAKillAndAPause(t *testing.T) {
 	d := newTestDocker(t)
 	c, err := Start(testContext(t), d, Spec{Name: "source", Prefix: "/ehr"}, Spec{Name: "target", Load: [][]byte{[]byte(patientBundle)}})
 	require.NoError(t, err)
-	target, err := c.Node("target")
+	target, err := c.Node(t.Context(), "target")
 	require.NoError(t, err)
 	assert.Regexp(t, `^http://target\.localhost:\d+/r3$`, target.FHIR)
 	exercise(t, d, c)
@@ -174,11 +174,11 @@ func TestDockerNodeThatCannotStartShowsItsLogs(t *testing.T) {
 	require.ErrorContains(t, err, "node b: bundle 0")
 	net, err := d.Network(testContext(t))
 	require.NoError(t, err)
-	c := &Cluster{rt: d, core: d.base, net: net, book: newBook(), cuts: map[link]struct{}{}}
+	c := &Cluster{rt: d, core: d.base, net: net, book: newBook(), cuts: map[link]struct{}{}, adapt: breakKey}
 	c.transport = newTransport(c.dial, nil)
 	m, err := c.newMember(Spec{Name: "broken"})
 	require.NoError(t, err)
-	err = c.launch(testContext(t), m, nil, breakKey)
+	err = c.launch(testContext(t), m, nil)
 	assert.ErrorContains(t, err, "node broken did not start: container is exited")
 	assert.ErrorContains(t, err, "signing key")
 	require.NoError(t, c.Close(testContext(t)))

@@ -23,7 +23,7 @@ const patientBundle = `{"resourceType":"Bundle","type":"collection","entry":[
 // status asks for a path of a node's FHIR base, as administrator.
 func status(t *testing.T, rt Runtime, c *Cluster, node, method, path, body string) int {
 	t.Helper()
-	n, err := c.Node(node)
+	n, err := c.Node(t.Context(), node)
 	require.NoError(t, err)
 	request, err := http.NewRequestWithContext(testContext(t), method, n.FHIR+path, strings.NewReader(body))
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func status(t *testing.T, rt Runtime, c *Cluster, node, method, path, body strin
 // answers when it goes on; a reset forgets.
 func exercise(t *testing.T, rt Runtime, c *Cluster) {
 	ctx := testContext(t)
-	before, err := c.Node("target")
+	before, err := c.Node(t.Context(), "target")
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusOK, status(t, rt, c, "target", http.MethodGet, "/Patient/anna", ""))
 	require.Equal(t, http.StatusCreated, status(t, rt, c, "target", http.MethodPut, "/Patient/ben", `{"resourceType":"Patient","id":"ben"}`))
@@ -54,7 +54,7 @@ func exercise(t *testing.T, rt Runtime, c *Cluster) {
 	require.NoError(t, c.Kill(ctx, "target"))
 	assert.Error(t, before.Control.Health(ctx))
 	require.NoError(t, c.Restart(ctx, "target"))
-	after, err := c.Node("target")
+	after, err := c.Node(t.Context(), "target")
 	require.NoError(t, err)
 	assert.Equal(t, before.FHIR, after.FHIR)
 	assert.Equal(t, http.StatusOK, status(t, rt, c, "target", http.MethodGet, "/Patient/ben", ""))
@@ -97,7 +97,7 @@ func TestEmbeddedNodesLiveThroughAKillAndAPause(t *testing.T) {
 	exercise(t, rt, c)
 	assert.ErrorIs(t, c.Kill(testContext(t), "source"), ErrInProcess)
 	assert.ErrorIs(t, c.Pause(testContext(t), "source"), ErrInProcess)
-	source, err := c.Node("source")
+	source, err := c.Node(t.Context(), "source")
 	require.NoError(t, err)
 	assert.NoError(t, source.Control.Health(testContext(t)), "it still runs")
 }
@@ -111,7 +111,7 @@ func TestEmbeddedPoolGivesFreshClustersFromATemplate(t *testing.T) {
 	for range 3 {
 		c, release, err := p.Lease(testContext(t))
 		require.NoError(t, err)
-		n, err := c.Node("source")
+		n, err := c.Node(t.Context(), "source")
 		require.NoError(t, err)
 		assert.NotEqual(t, last, n.Root)
 		last = n.Root

@@ -16,7 +16,7 @@ import (
 
 // launchAll draws the ports of all nodes first, because each is told the
 // URLs of the others at its start.
-func (c *Cluster) launchAll(ctx context.Context, specs []Spec, adapt adapter) error {
+func (c *Cluster) launchAll(ctx context.Context, specs []Spec) error {
 	members := make([]*member, 0, len(specs))
 	for _, s := range specs {
 		m, err := c.newMember(s)
@@ -32,7 +32,7 @@ func (c *Cluster) launchAll(ctx context.Context, specs []Spec, adapt adapter) er
 	trust := c.trust()
 	g, gctx := errgroup.WithContext(ctx)
 	for _, m := range members {
-		g.Go(func() error { return c.launch(gctx, m, trust, adapt) })
+		g.Go(func() error { return c.launch(gctx, m, trust) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -106,17 +106,20 @@ func (c *Cluster) forget(m *member) {
 
 const launchTries = 5
 
-// launch starts a node until it gets its ports, waits until it answers and
-// loads its bundles.
-func (c *Cluster) launch(ctx context.Context, m *member, trust []control.KeySource, adapt adapter) error {
+// launch starts a node until it gets its ports, waits until it answers, loads
+// its bundles and lets the user prepare it.
+func (c *Cluster) launch(ctx context.Context, m *member, trust []control.KeySource) error {
 	key, err := c.core.keys.pem(m.Name)
 	if err != nil {
 		return err
 	}
 	for try := 1; ; try++ {
-		loaded, err := c.launchOnce(ctx, m, key, trust, adapt)
+		loaded, err := c.launchOnce(ctx, m, key, trust)
 		if err == nil && !loaded {
 			err = c.load(ctx, m)
+		}
+		if err == nil && c.prepare != nil {
+			err = c.prepare(ctx, m.Node)
 		}
 		if err == nil || !isPortTaken(err) || try == launchTries || ctx.Err() != nil {
 			return err
@@ -128,7 +131,7 @@ func (c *Cluster) launch(ctx context.Context, m *member, trust []control.KeySour
 	}
 }
 
-func (c *Cluster) launchOnce(ctx context.Context, m *member, key string, trust []control.KeySource, adapt adapter) (loaded bool, err error) {
+func (c *Cluster) launchOnce(ctx context.Context, m *member, key string, trust []control.KeySource) (loaded bool, err error) {
 	cfg := mockehr.Config{
 		Name: m.Name, Root: m.Root, Listen: m.place.Listen, Control: m.place.ControlListen, Secret: m.Secret, Key: key,
 		Consumer: c.core.opt.Consumer, Admin: c.core.opt.Admin, Settings: m.spec.Settings,
@@ -146,8 +149,8 @@ func (c *Cluster) launchOnce(ctx context.Context, m *member, key string, trust [
 		}
 	}
 	cfg.Settings.Trust = slices.Concat(m.spec.Settings.Trust, trust)
-	if adapt != nil {
-		loaded = adapt(m.Name, &cfg)
+	if c.adapt != nil {
+		loaded = c.adapt(m.Name, &cfg)
 	}
 	inst, err := c.net.Start(ctx, Job{Config: cfg, Process: m.spec.Process})
 	if err != nil {
@@ -207,6 +210,9 @@ func (c *Cluster) load(ctx context.Context, m *member) error {
 
 // takeSnapshot lets a node keep what it holds now, for Reset.
 func (c *Cluster) takeSnapshot(ctx context.Context, m *member) error {
+	if c.passing {
+		return nil
+	}
 	base, err := m.Control.Settings(ctx)
 	if err != nil {
 		return err

@@ -75,6 +75,9 @@ func (c *Cluster) Restart(ctx context.Context, name string) error {
 	if err := k.giveBack(ctx, m); err != nil {
 		return fmt.Errorf("cluster: node %s: clock and settings: %w", name, err)
 	}
+	if err := c.tellNews(ctx, m); err != nil {
+		return err
+	}
 	c.setState(m, running, kept{})
 	c.mu.Lock()
 	m.restarted = true
@@ -129,6 +132,9 @@ func (c *Cluster) Resume(ctx context.Context, name string) error {
 		if _, err := m.Control.AddClock(ctx, k.missed); err != nil {
 			return fmt.Errorf("cluster: node %s: clock: %w", name, err)
 		}
+	}
+	if err := c.tellNews(ctx, m); err != nil {
+		return err
 	}
 	c.setState(m, running, kept{})
 	return nil

@@ -69,15 +69,37 @@ func (c *Cluster) trust() []control.KeySource {
 // keySet is where a node publishes its keys (protocol 1.1).
 func (m *member) keySet() string { return m.Root + "/auth/auth_key" }
 
-// retrust tells all nodes whom to trust, and leaves their other settings alone.
+// retrust tells all nodes whom to trust, those that are down when they come back.
 func (c *Cluster) retrust(ctx context.Context) error {
-	trust := c.trust()
-	return c.each(ctx, c.up(), func(ctx context.Context, m *member) error {
-		s, err := m.Control.Settings(ctx)
-		if err != nil {
-			return err
-		}
-		s.Trust = slices.Concat(m.spec.Settings.Trust, trust)
-		return m.Control.SetSettings(ctx, s)
-	})
+	c.mu.Lock()
+	for _, m := range c.members {
+		m.untold = m.state != running
+	}
+	c.mu.Unlock()
+	return c.each(ctx, c.up(), c.tellTrust)
+}
+
+// tellTrust tells a node whom to trust, and leaves its other settings alone.
+func (c *Cluster) tellTrust(ctx context.Context, m *member) error {
+	s, err := m.Control.Settings(ctx)
+	if err != nil {
+		return err
+	}
+	s.Trust = slices.Concat(m.spec.Settings.Trust, c.trust())
+	return m.Control.SetSettings(ctx, s)
+}
+
+// tellNews tells a node that comes back whom to trust, if others came while it was down.
+func (c *Cluster) tellNews(ctx context.Context, m *member) error {
+	c.mu.Lock()
+	untold := m.untold
+	m.untold = false
+	c.mu.Unlock()
+	if !untold {
+		return nil
+	}
+	if err := c.tellTrust(ctx, m); err != nil {
+		return fmt.Errorf("cluster: node %s: trust: %w", m.Name, err)
+	}
+	return nil
 }

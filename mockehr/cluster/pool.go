@@ -71,8 +71,10 @@ func (p *Pool) fill() slot {
 type LeaseOption func(*lease)
 
 type lease struct {
-	process map[string]bool
-	prefix  string
+	process  map[string]bool
+	prefix   string
+	onDemand bool
+	prepare  func(ctx context.Context, n Node) error
 }
 
 // Killable asks for nodes that can be killed and paused; they are those of
@@ -91,6 +93,18 @@ func Under(prefix string) LeaseOption {
 	return func(l *lease) { l.prefix = prefix }
 }
 
+// OnDemand lets each node of a fresh cluster start when [Cluster.Node] first
+// asks for it. Where clusters are kept it changes nothing.
+func OnDemand() LeaseOption {
+	return func(l *lease) { l.onDemand = true }
+}
+
+// Prepared calls f with each node of the lease, also with one that starts later:
+// when it has started and before anybody else can ask for it.
+func Prepared(f func(ctx context.Context, n Node) error) LeaseOption {
+	return func(l *lease) { l.prepare = f }
+}
+
 // Lease waits for a cluster that nobody uses, as fresh as when it was
 // started. release gives it back; it returns at once and may be called twice.
 func (p *Pool) Lease(ctx context.Context, options ...LeaseOption) (c *Cluster, release func(), err error) {
@@ -107,12 +121,20 @@ func (p *Pool) Lease(ctx context.Context, options ...LeaseOption) (c *Cluster, r
 		return nil, nil, err
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closed {
+		defer p.mu.Unlock()
 		return nil, nil, errors.Join(ErrPoolClosed, c.Close(context.WithoutCancel(ctx)))
 	}
 	p.leased[c] = struct{}{}
-	return c, sync.OnceFunc(func() { p.release(c) }), nil
+	p.mu.Unlock()
+	release = sync.OnceFunc(func() { p.release(c) })
+	if p.made == nil {
+		if err := c.prepared(ctx, l.prepare); err != nil {
+			release()
+			return nil, nil, err
+		}
+	}
+	return c, release, nil
 }
 
 func (p *Pool) fresh(ctx context.Context, l lease) (*Cluster, error) {
@@ -128,7 +150,7 @@ func (p *Pool) fresh(ctx context.Context, l lease) (*Cluster, error) {
 		specs[i].Process = specs[i].Process || l.process[specs[i].Name]
 		specs[i].Prefix = cmp.Or(l.prefix, specs[i].Prefix)
 	}
-	return start(ctx, p.rt, specs, adapt)
+	return start(ctx, p.rt, specs, manner{adapt: adapt, passing: true, onDemand: l.onDemand, prepare: l.prepare})
 }
 
 func (p *Pool) kept(ctx context.Context) (*Cluster, error) {
@@ -166,6 +188,7 @@ func (p *Pool) release(c *Cluster) {
 			return
 		}
 		s := slot{cluster: c}
+		c.prepare = nil
 		if err := c.Reset(p.ctx); err != nil {
 			// What can't be put back is replaced.
 			p.rt.core().opt.Log.Warn("a cluster could not be reset and is replaced", "error", err.Error())

@@ -13,6 +13,7 @@ func (c *Cluster) Reset(ctx context.Context) error {
 	c.mu.Lock()
 	members := append([]*member(nil), c.members...)
 	clear(c.cuts)
+	c.passed = 0
 	c.mu.Unlock()
 	var errs []error
 	for _, m := range members {

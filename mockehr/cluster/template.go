@@ -53,10 +53,10 @@ func (t *template) make(ctx context.Context) error {
 		s.Process = false
 		specs[i] = s
 	}
-	c, err := start(ctx, t.rt, specs, func(name string, cfg *mockehr.Config) bool {
+	c, err := start(ctx, t.rt, specs, manner{passing: true, adapt: func(name string, cfg *mockehr.Config) bool {
 		cfg.Dir = filepath.Join(dir, name)
 		return false
-	})
+	}})
 	if err != nil {
 		return err
 	}

@@ -110,6 +110,7 @@ func (c *Cluster) unhold(ctx context.Context, members []*member, held map[*membe
 // move adds d to all clocks, and to what nodes that are down missed.
 func (c *Cluster) move(ctx context.Context, members []*member, d time.Duration) error {
 	c.mu.Lock()
+	c.passed += d
 	for _, m := range c.members {
 		if m.state != running {
 			m.kept.missed += d

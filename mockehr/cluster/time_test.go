@@ -108,7 +108,7 @@ func TestANodeThatWasDownIsGivenItsTime(t *testing.T) {
 			f := newTestFake(t, Options{})
 			c := startFake(t, f, Spec{Name: "a"}, Spec{Name: "b"})
 			require.NoError(t, c.Advance(ctx, time.Hour))
-			a, err := c.Node("a")
+			a, err := c.Node(t.Context(), "a")
 			require.NoError(t, err)
 			want := control.Settings{Dialect: "test.fhir.org", CAVS: "http://cavs.fake/auth/cavs"}
 			require.NoError(t, a.Control.SetSettings(ctx, want))

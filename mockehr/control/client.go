@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -157,9 +156,13 @@ func (c *Client) ClearScripts(ctx context.Context) error {
 	return c.call(ctx, http.MethodDelete, PathScripts, nil, nil)
 }
 
-// History is what the node received and sent, in order, from after seq since on; 0 is all that is kept.
-func (c *Client) History(ctx context.Context, since int64) ([]Exchange, error) {
-	return get[[]Exchange](ctx, c, PathHistory+"?since="+strconv.FormatInt(since, 10))
+// History is what the node received and sent, in order.
+func (c *Client) History(ctx context.Context, q HistoryQuery) ([]Exchange, error) {
+	path := PathHistory
+	if v := q.Values(); len(v) > 0 {
+		path += "?" + v.Encode()
+	}
+	return get[[]Exchange](ctx, c, path)
 }
 
 // ClearHistory forgets it.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -73,7 +74,9 @@ func TestClient(t *testing.T) {
 			"POST /scripts", `{"name":"a","text":"x"}`, `{"name":"a","rules":[]}`, ScriptState{Name: "a", Rules: []string{}}},
 		"RemoveScript": {func(ctx context.Context, c *Client) (any, error) { return nil, c.RemoveScript(ctx, "a b") }, "DELETE /scripts/a%20b", "", "", nil},
 		"ClearScripts": {func(ctx context.Context, c *Client) (any, error) { return nil, c.ClearScripts(ctx) }, "DELETE /scripts", "", "", nil},
-		"History": {func(ctx context.Context, c *Client) (any, error) { return c.History(ctx, 7) }, "GET /history?since=7", "",
+		"History": {func(ctx context.Context, c *Client) (any, error) {
+			return c.History(ctx, HistoryQuery{Since: 7, Side: Sent, NotBy: "a b", Last: 2})
+		}, "GET /history?last=2&not-by=a+b&side=sent&since=7", "",
 			`[{"seq":8,"side":"sent","requestBody":{"text":"/w==","base64":true},"took":"2ms"}]`,
 			[]Exchange{{Seq: 8, Side: Sent, RequestBody: Body{Text: "/w==", Base64: true}, Took: Duration(2 * time.Millisecond)}}},
 		"ClearHistory": {func(ctx context.Context, c *Client) (any, error) { return nil, c.ClearHistory(ctx) }, "DELETE /history", "", "", nil},
@@ -184,4 +187,18 @@ func TestClientErrors(t *testing.T) {
 		_, err := New(server.URL, "s", nil).Idle(ctx)
 		require.ErrorIs(t, err, context.Canceled)
 	})
+}
+
+func TestHistoryQuery(t *testing.T) {
+	for _, q := range []HistoryQuery{{}, {Since: 7}, {Since: -1, Side: Received, NotBy: "ccde/1.0 (+x&y)", Last: 3}} {
+		again, err := ParseHistoryQuery(q.Values())
+		require.NoError(t, err)
+		assert.Equal(t, q, again)
+	}
+	for text, want := range map[string]string{"since=x": "since", "side=both": "side", "last=-1": "last", "last=x": "last"} {
+		v, err := url.ParseQuery(text)
+		require.NoError(t, err)
+		_, err = ParseHistoryQuery(v)
+		assert.ErrorContains(t, err, want+": ", text)
+	}
 }

@@ -20,7 +20,8 @@
 //	POST   /scripts           Script in, ScriptState out; its rules come after those there are
 //	DELETE /scripts           all scripts, with the rules that they installed
 //	DELETE /scripts/NAME      one
-//	GET    /history[?since=N] [Exchange, ...] with seq over N, in order
+//	GET    /history           [Exchange, ...] in order; ?since=N: with seq over N; ?side=received or sent; ?not-by=TEXT: not
+//	                          of requests with that User-Agent; ?last=N: of these the latest N
 //	DELETE /history
 //	GET    /copier            CopierState
 //	POST   /load              a FHIR Bundle, collection or transaction, JSON: stored as it is, ids kept

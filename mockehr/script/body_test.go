@@ -82,7 +82,7 @@ func TestBodyBreaksOff(t *testing.T) {
 	}))
 	handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", io.MultiReader(strings.NewReader(`{"a":`), failing{gone})))
 	assert.Equal(t, `{"a":`, got)
-	ex := e.History(0)[0]
+	ex := e.History(control.HistoryQuery{})[0]
 	assert.Equal(t, []string{"it: gone"}, ex.Faults)
 	assert.Equal(t, control.Body{Text: `{"a":`, Size: 5, Truncated: true}, ex.RequestBody)
 }
@@ -181,7 +181,7 @@ func TestReceivedNotWritten(t *testing.T) {
 				defer func() { _ = recover() }() // http.ErrAbortHandler: the connection is closed
 				handler.ServeHTTP(&broken{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil))
 			}()
-			ex := e.History(0)[0]
+			ex := e.History(control.HistoryQuery{})[0]
 			assert.False(t, ex.Pending)
 			assert.Equal(t, "the answer could not be written: broken", ex.Error)
 		})

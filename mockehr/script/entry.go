@@ -35,6 +35,13 @@ type kept struct {
 	ended     bool   // its end went by
 }
 
+// wanted says whether a query, its place in the history aside, asks for the exchange.
+func (en *entry) wanted(q control.HistoryQuery) bool {
+	en.mu.Lock()
+	defer en.mu.Unlock()
+	return (q.Side == "" || q.Side == en.ex.Side) && (q.NotBy == "" || !slices.Contains(en.ex.RequestHeader["User-Agent"], q.NotBy))
+}
+
 // acted notes that a rule acts on the exchange.
 func (en *entry) acted(id string) {
 	en.mu.Lock()

@@ -111,7 +111,7 @@ func (n *node) do(client *http.Client, method, path, body string, header ...stri
 // last is the latest exchange of a side.
 func (n *node) last(side string) control.Exchange {
 	n.t.Helper()
-	all := n.History(0)
+	all := n.History(control.HistoryQuery{})
 	for i := len(all) - 1; i >= 0; i-- {
 		if all[i].Side == side {
 			return all[i]

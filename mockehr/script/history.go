@@ -3,6 +3,7 @@ package script
 import (
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,10 +29,12 @@ type history struct {
 	bytes int64    // that the list keeps
 }
 
-// History is what the node received and sent, in the order in which it began: exchanges with a seq over
-// since; 0 is all that is kept. Never nil.
-func (e *Engine) History(since int64) []control.Exchange {
-	entries := e.history.since(since)
+// History is what the node received and sent, in the order in which it began. Never nil.
+func (e *Engine) History(q control.HistoryQuery) []control.Exchange {
+	entries := slices.DeleteFunc(e.history.since(q.Since), func(en *entry) bool { return !en.wanted(q) })
+	if q.Last > 0 && len(entries) > q.Last {
+		entries = entries[len(entries)-q.Last:]
+	}
 	list := make([]control.Exchange, len(entries))
 	for i, en := range entries {
 		list[i] = en.snapshot()

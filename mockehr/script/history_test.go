@@ -18,16 +18,16 @@ import (
 
 func TestHistory(t *testing.T) {
 	n := newNode(t, echo)
-	assert.Equal(t, []control.Exchange{}, n.History(0), "an empty list, not null")
+	assert.Equal(t, []control.Exchange{}, n.History(control.HistoryQuery{}), "an empty list, not null")
 	at := time.Date(2017, 8, 1, 12, 0, 0, 0, time.UTC)
 	n.clock.Hold()
 	n.clock.Set(at)
 	before := time.Now()
 	n.do(n.client, "POST", "/r3/Patient?x=1&url=http://a.example/b", "this", "Authorization", "Bearer t", "X-Ask", "a", "X-Ask", "b")
 	n.clock.Add(time.Hour)
-	n.do(n.plain, "GET", "/r3/Patient", "")
+	n.do(n.plain, "GET", "/r3/Patient", "", "User-Agent", "another")
 
-	all := n.History(0)
+	all := n.History(control.HistoryQuery{})
 	require.Len(t, all, 3)
 	for i, ex := range all {
 		assert.EqualValues(t, i+1, ex.Seq)
@@ -59,20 +59,24 @@ func TestHistory(t *testing.T) {
 	assert.NotEqual(t, sent.Peer, received.Peer, "each names the other side")
 
 	sent.RequestHeader["Authorization"][0] = "changed"
-	assert.Equal(t, all[1:], n.History(1))
-	assert.Equal(t, all[2:], n.History(2))
-	assert.Empty(t, n.History(3))
-	assert.Empty(t, n.History(99))
-	assert.Len(t, n.History(-5), 3)
+	assert.Equal(t, all[1:], n.History(control.HistoryQuery{Since: 1}))
+	assert.Equal(t, all[2:], n.History(control.HistoryQuery{Since: 2}))
+	assert.Empty(t, n.History(control.HistoryQuery{Since: 3}))
+	assert.Empty(t, n.History(control.HistoryQuery{Since: 99}))
+	assert.Len(t, n.History(control.HistoryQuery{Since: -5}), 3)
+	require.Len(t, n.History(control.HistoryQuery{Side: control.Sent}), 1)
+	assert.Equal(t, all[1:], n.History(control.HistoryQuery{Side: control.Received}))
+	assert.Equal(t, all[2:], n.History(control.HistoryQuery{Last: 1}))
+	assert.Equal(t, all[1:2], n.History(control.HistoryQuery{Side: control.Received, NotBy: "another"}), "the later one is by another")
 
 	n.ClearHistory()
-	assert.Empty(t, n.History(0))
+	assert.Empty(t, n.History(control.HistoryQuery{}))
 	n.do(n.plain, "GET", "/", "")
-	all = n.History(0)
+	all = n.History(control.HistoryQuery{})
 	require.Len(t, all, 1)
 	assert.EqualValues(t, 4, all[0].Seq, "it goes on")
-	assert.Equal(t, all, n.History(3))
-	assert.Equal(t, all, n.History(1), "what is forgotten is no gap")
+	assert.Equal(t, all, n.History(control.HistoryQuery{Since: 3}))
+	assert.Equal(t, all, n.History(control.HistoryQuery{Since: 1}), "what is forgotten is no gap")
 }
 
 func TestHistoryHead(t *testing.T) {
@@ -90,7 +94,7 @@ func TestHistoryHead(t *testing.T) {
 			r.Host = "node.example"
 			c.change(r)
 			e.Middleware(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
-			ex := e.History(0)[0]
+			ex := e.History(control.HistoryQuery{})[0]
 			assert.Equal(t, c.url, ex.URL)
 			assert.Equal(t, c.peer, ex.Peer)
 		})
@@ -103,7 +107,7 @@ func TestHistoryHead(t *testing.T) {
 		require.NoError(t, err)
 		_, err = e.Transport(roundTripper(func(*http.Request) (*http.Response, error) { return nil, io.EOF })).RoundTrip(r)
 		require.ErrorIs(t, err, io.EOF)
-		assert.Equal(t, peer, e.History(0)[0].Peer)
+		assert.Equal(t, peer, e.History(control.HistoryQuery{})[0].Peer)
 	}
 }
 
@@ -204,27 +208,27 @@ func TestHistoryBounds(t *testing.T) {
 	t.Run("number", func(t *testing.T) {
 		e := New(Options{})
 		serve(e, "x", maxExchanges+5)
-		all := e.History(0)
+		all := e.History(control.HistoryQuery{})
 		require.Len(t, all, maxExchanges)
 		assert.EqualValues(t, 6, all[0].Seq)
 		assert.EqualValues(t, maxExchanges+5, all[len(all)-1].Seq)
-		assert.Equal(t, all[10:], e.History(15))
-		assert.Len(t, e.History(3), maxExchanges)
+		assert.Equal(t, all[10:], e.History(control.HistoryQuery{Since: 15}))
+		assert.Len(t, e.History(control.HistoryQuery{Since: 3}), maxExchanges)
 	})
 	t.Run("bytes", func(t *testing.T) {
 		e := New(Options{})
 		body := strings.Repeat("x", maxKept+9)
 		serve(e, body, 40)
-		all := e.History(0)
+		all := e.History(control.HistoryQuery{})
 		assert.Len(t, all, maxBytes/maxKept/2-1, "two bodies each, and some bytes of heads")
 		assert.EqualValues(t, 40, all[len(all)-1].Seq)
 		assert.LessOrEqual(t, e.history.bytes, int64(maxBytes))
 		serve(e, "x", 50)
-		assert.Len(t, e.History(0), maxBytes/maxKept/2-1+50, "small ones still fit")
+		assert.Len(t, e.History(control.HistoryQuery{}), maxBytes/maxKept/2-1+50, "small ones still fit")
 		e.ClearHistory()
 		assert.Zero(t, e.history.bytes)
 		serve(e, body, 1)
-		assert.Len(t, e.History(0), 1)
+		assert.Len(t, e.History(control.HistoryQuery{}), 1)
 	})
 }
 
@@ -232,7 +236,7 @@ func TestHistoryBounds(t *testing.T) {
 func TestHistoryForgotten(t *testing.T) {
 	e := New(Options{})
 	handler := e.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		pending := e.History(0)
+		pending := e.History(control.HistoryQuery{})
 		assert.True(t, pending[0].Pending)
 		assert.Zero(t, pending[0].Took)
 		assert.Zero(t, pending[0].Status)
@@ -242,7 +246,7 @@ func TestHistoryForgotten(t *testing.T) {
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, httptest.NewRequest("POST", "/", strings.NewReader("this")))
 	assert.Equal(t, "this", w.Body.String())
-	assert.Empty(t, e.History(0))
+	assert.Empty(t, e.History(control.HistoryQuery{}))
 	assert.Zero(t, e.history.bytes)
 }
 

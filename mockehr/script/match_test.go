@@ -86,7 +86,7 @@ func TestMatch(t *testing.T) {
 			}
 			assert.Equal(t, c.want, hit)
 			if c.want {
-				assert.Equal(t, []string{wire.ID}, e.History(0)[0].Rules)
+				assert.Equal(t, []string{wire.ID}, e.History(control.HistoryQuery{})[0].Rules)
 			}
 		})
 	}

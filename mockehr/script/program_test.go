@@ -113,7 +113,9 @@ func TestHandlersOnTheWire(t *testing.T) {
 		n.script("on_request(lambda r: wait('10m'), path='/slow')\non_request(lambda r: answer(204), path='/fast')")
 		done := make(chan reply)
 		go func() { done <- n.do(n.plain, "GET", "/slow", "") }()
-		require.Eventually(t, func() bool { return len(n.History(0)) == 1 && len(n.History(0)[0].Rules) == 1 }, 5*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool {
+			return len(n.History(control.HistoryQuery{})) == 1 && len(n.History(control.HistoryQuery{})[0].Rules) == 1
+		}, 5*time.Second, time.Millisecond)
 		assert.Equal(t, 204, n.do(n.plain, "GET", "/fast", "").status)
 		n.Clear()
 		assert.Equal(t, 200, (<-done).status)

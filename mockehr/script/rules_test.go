@@ -260,7 +260,7 @@ func TestConcurrent(t *testing.T) {
 					assert.NoError(t, err)
 				}
 				n.Rules()
-				n.History(0)
+				n.History(control.HistoryQuery{})
 				n.Remove(id + "-1")
 				n.Clear()
 				n.ClearHistory()

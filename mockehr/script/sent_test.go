@@ -39,7 +39,7 @@ func TestSentActions(t *testing.T) {
 
 // reached tells whether a request came in.
 func (n *node) reached() bool {
-	for _, ex := range n.History(0) {
+	for _, ex := range n.History(control.HistoryQuery{}) {
 		if ex.Side == control.Received {
 			return true
 		}

@@ -169,22 +169,15 @@ func (k *killer) meets(d fixtures.Defect, s *reports.Scenario) bool {
 func (k *killer) play(ctx context.Context, p *plan, d *fixtures.Defect, concurrency int) ([]reports.Scenario, error) {
 	env := k.stage.envOf(&k.opt, &pass{plan: p})
 	env.NoHistory = true
-	if lease := env.Pool; d != nil {
+	if d != nil {
 		env.Pool = func(ctx context.Context, need steps.Need) (*cluster.Cluster, func(), error) {
-			c, release, err := lease(ctx, need)
-			if err != nil {
-				return nil, nil, err
-			}
-			for _, n := range c.Nodes() {
+			return k.stage.leaseUnder(ctx, "", need, cluster.Prepared(func(ctx context.Context, n cluster.Node) error {
 				if !slices.Contains(d.Nodes, base(n.Name)) {
-					continue
+					return nil
 				}
-				if _, err := n.Control.AddScript(ctx, control.Script{Name: d.Name + ".star", Text: d.Text}); err != nil {
-					release()
-					return nil, nil, err
-				}
-			}
-			return c, release, nil
+				_, err := n.Control.AddScript(ctx, control.Script{Name: d.Name + ".star", Text: d.Text})
+				return err
+			}))
 		}
 	}
 	c := newCollector(k.opt, p, env)

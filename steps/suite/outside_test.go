@@ -69,7 +69,7 @@ func newOutsider(t *testing.T) outsider {
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, c.Close(context.Background())) })
 	role := func(name string) steps.Role {
-		n, err := c.Node(name)
+		n, err := c.Node(t.Context(), name)
 		require.NoError(t, err)
 		return steps.Role{FHIR: n.FHIR, CAVS: n.Root + "/auth/cavs", Consumer: fixed("acme-consumer"), Admin: fixed("acme-admin"), Trusts: true, AsksCAVS: "ours"}
 	}

@@ -109,7 +109,7 @@ func TestNoSecretInAnyOutput(t *testing.T) {
 					for _, n := range c.Nodes() {
 						secrets.add("control", n.Secret)
 						// A node that was killed tells nothing; what it told others is theirs.
-						history, _ := n.Control.History(context.WithoutCancel(ctx), 0)
+						history, _ := n.Control.History(context.WithoutCancel(ctx), control.HistoryQuery{})
 						for _, e := range history {
 							secrets.learn(e)
 						}

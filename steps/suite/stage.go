@@ -199,12 +199,12 @@ func (st *stage) lease(ctx context.Context, need steps.Need) (*cluster.Cluster, 
 	return st.leaseUnder(ctx, "", need)
 }
 
-func (st *stage) leaseUnder(ctx context.Context, prefix string, need steps.Need) (*cluster.Cluster, func(), error) {
+func (st *stage) leaseUnder(ctx context.Context, prefix string, need steps.Need, options ...cluster.LeaseOption) (*cluster.Cluster, func(), error) {
 	if goingOf(ctx) == nil {
 		// godog calls every Before hook, whatever the first one said.
 		return nil, nil, godog.ErrSkip
 	}
-	c, release, err := st.pool.Lease(ctx, cluster.Killable(need.Process...), cluster.Under(prefix))
+	c, release, err := st.pool.Lease(ctx, append(options, cluster.OnDemand(), cluster.Killable(need.Process...), cluster.Under(prefix))...)
 	if err != nil {
 		return nil, nil, err
 	}

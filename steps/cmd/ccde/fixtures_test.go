@@ -61,7 +61,7 @@ func TestExportedFixturesLoad(t *testing.T) {
 		return b.Total
 	}
 	for i, name := range []string{"a", "b"} {
-		n, err := c.Node(name)
+		n, err := c.Node(t.Context(), name)
 		require.NoError(t, err)
 		shell := exec.CommandContext(t.Context(), "sh", "-eu", "-c", string(blocks[i][1]))
 		shell.Dir = dir
@@ -69,7 +69,7 @@ func TestExportedFixturesLoad(t *testing.T) {
 		said, err := shell.CombinedOutput()
 		require.NoError(t, err, "%s", said)
 		require.Empty(t, string(said))
-		control, err := c.Node("control")
+		control, err := c.Node(t.Context(), "control")
 		require.NoError(t, err)
 		for _, query := range []string{"/Patient?_summary=count", "/Observation?patient=example&_summary=count", "/Binary?_summary=count", "/Practitioner?_summary=count"} {
 			want := total(control, query)

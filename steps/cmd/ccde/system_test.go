@@ -49,7 +49,7 @@ func vendor(t *testing.T) (file, endpoint string) {
 	c, err := cluster.Start(t.Context(), rt, specs...)
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, c.Close(context.Background())) })
-	n, err := c.Node("ehr")
+	n, err := c.Node(t.Context(), "ehr")
 	require.NoError(t, err)
 	file = filepath.Join(t.TempDir(), "system.yaml")
 	require.NoError(t, os.WriteFile(file, fmt.Appendf(nil, `system: {name: Acme, version: "1"}

@@ -238,7 +238,7 @@ func upSpecs(names []string, settings control.Settings, empty bool) ([]cluster.S
 
 // askCAVS tells the nodes of the one named cavs, if there is one.
 func askCAVS(ctx context.Context, c *cluster.Cluster) error {
-	validator, err := c.Node("cavs")
+	validator, err := c.Node(ctx, "cavs")
 	if err != nil {
 		return nil // nobody is named so
 	}

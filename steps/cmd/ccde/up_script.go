@@ -58,7 +58,7 @@ func upScripts(flags, nodes []string) (upScriptList, error) {
 // load gives the nodes their scripts. One that is wrong is told with file and line.
 func (l upScriptList) load(ctx context.Context, c *cluster.Cluster) error {
 	for _, one := range l {
-		node, err := c.Node(one.node)
+		node, err := c.Node(ctx, one.node)
 		if err != nil {
 			return err
 		}
