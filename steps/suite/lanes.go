@@ -17,7 +17,7 @@ import (
 // source's URL, and what it copied for one scenario is not to show in another.
 
 // maxLanes bounds how many scenarios have mocks at the front door at once.
-const maxLanes = 12
+const maxLanes = 16
 
 // leaseAtDoor answers Env.Pool where mocks have a front door.
 func (st *stage) leaseAtDoor(anew bool) func(context.Context, steps.Need) (*cluster.Cluster, func(), error) {

@@ -81,18 +81,19 @@ func passesOf(opt *Options, p *plan) []*pass {
 // waits find in a step that real time passes where an outside system is judged.
 var waits = regexp.MustCompile(`(seconds?|minutes?|hours?) pass|update is over|time is over|has had time`)
 
-// waitingFirst lets the features begin in which most is waited for, so that
+// waitingFirst lets the features begin whose scenarios wait for most, so that
 // nobody waits for them at the end.
 func (p *plan) waitingFirst() {
-	count := map[string]int{}
+	waiting, all := map[string]float64{}, map[string]float64{}
 	for _, s := range p.scenarios {
+		all[s.URI]++
 		for _, st := range s.Steps {
 			if waits.MatchString(st.Text) {
-				count[s.URI]++
+				waiting[s.URI]++
 			}
 		}
 	}
-	slices.SortStableFunc(p.files, func(a, b file) int { return count[b.uri] - count[a.uri] })
+	slices.SortStableFunc(p.files, func(a, b file) int { return cmp.Compare(waiting[b.uri]/all[b.uri], waiting[a.uri]/all[a.uri]) })
 }
 
 // parted is a pass with those scenarios apart that change what others could

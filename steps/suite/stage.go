@@ -77,7 +77,8 @@ func openStage(ctx context.Context, opt *Options, levels map[string]string, tota
 	}()
 	if opt.Concurrency == 0 {
 		if st.concurrency = usualConcurrency(st.rt); len(opt.Roles) > 0 {
-			st.concurrency *= 2 // real time passes for an outside system, so that more is waited for
+			// Real time passes for an outside system, so that most is waiting.
+			st.concurrency = max(2*st.concurrency, maxLanes)
 		}
 	}
 	if st.transport, err = cluster.Transport(opt.Door, opt.CA); err != nil {
