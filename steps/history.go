@@ -18,7 +18,8 @@ import (
 // or sent.
 type seen struct {
 	control.Exchange
-	at *node
+	at   *node
+	page bool // its URL is the next link of an answer before it, wherever at the source's origin that is
 }
 
 // received is all that others than the harness asked of a node.
@@ -44,16 +45,45 @@ func (w *world) askedOutside(ctx context.Context, n *node) ([]seen, error) {
 			return nil, err
 		}
 		for _, e := range all {
-			if w.nameOf(e.URL) == n.name || strings.HasPrefix(e.URL, n.token) && n.token != "" {
-				out = append(out, seen{e.Exchange, n})
-			}
+			out = append(out, seen{Exchange: e.Exchange, at: n})
 		}
 	}
 	if out == nil && w.cluster == nil {
 		return nil, w.beyond(n.title() + " is an outside system; nobody sees what it receives")
 	}
 	slices.SortStableFunc(out, func(a, b seen) int { return a.Real.Compare(b.Real) })
-	return out, nil
+	markPages(out)
+	return slices.DeleteFunc(out, func(e seen) bool {
+		return !e.page && w.nameOf(e.URL) != n.name && (n.token == "" || !strings.HasPrefix(e.URL, n.token))
+	}), nil
+}
+
+// markPages marks the requests for a next page that are not below the FHIR base:
+// a source may have them anywhere (FHIR 2.21.1.4, next links are opaque).
+func markPages(all []seen) {
+	elsewhere := func(e seen) bool {
+		_, below := e.below()
+		return !below && e.at.fhir != "" && sameOrigin(e.URL, e.at.fhir)
+	}
+	if !slices.ContainsFunc(all, elsewhere) {
+		return
+	}
+	var next []string
+	for i, e := range all {
+		all[i].page = elsewhere(e) && slices.ContainsFunc(next, func(link string) bool { return sameURL(link, e.URL) })
+		if link := nextLink(e.body(), e.URL); link != "" {
+			next = append(next, link)
+		}
+	}
+}
+
+func sameOrigin(a, b string) bool {
+	u, err := url.Parse(a)
+	if err != nil {
+		return false
+	}
+	v, err := url.Parse(b)
+	return err == nil && strings.EqualFold(u.Scheme, v.Scheme) && strings.EqualFold(u.Host, v.Host)
 }
 
 func (w *world) history(ctx context.Context, n *node, side string) ([]seen, error) {
@@ -66,10 +96,11 @@ func (w *world) history(ctx context.Context, n *node, side string) ([]seen, erro
 	}
 	var out []seen
 	for _, e := range all {
-		if one := (seen{e, n}); !w.ofThePast(one) {
+		if one := (seen{Exchange: e, at: n}); !w.ofThePast(one) {
 			out = append(out, one)
 		}
 	}
+	markPages(out)
 	return out, nil
 }
 
@@ -133,7 +164,7 @@ func (s seen) isToken() bool {
 // isData says that the request is for the record: not for metadata, nor an operation.
 func (s seen) isData() bool {
 	path, ok := s.below()
-	return ok && path != "metadata" && !strings.HasPrefix(path, ".well-known") && !strings.HasPrefix(path, "$") && !strings.Contains(path, "/$")
+	return s.page || ok && path != "metadata" && !strings.HasPrefix(path, ".well-known") && !strings.HasPrefix(path, "$") && !strings.Contains(path, "/$")
 }
 
 func (s seen) bearer() string {
@@ -259,7 +290,7 @@ func (w *world) keepHistory(ctx context.Context) {
 		n := &node{name: played.Name, fhir: played.FHIR}
 		for _, e := range all {
 			if e.Side == control.Received {
-				received = append(received, seen{e, n})
+				received = append(received, seen{Exchange: e, at: n})
 				continue
 			}
 			sent[e.Method+" "+e.URL]++
