@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -40,7 +41,8 @@ func newBinaries(c *core) *binaries {
 
 // path is the binary for a platform: the file that was given; else built in
 // the module that holds the command, ours or a caller's; else installed at
-// this program's own version; else an error that says what to do.
+// this program's own version; else built where this program's own sources
+// still are; else an error that says what to do.
 func (b *binaries) path(ctx context.Context, p platform) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -73,19 +75,27 @@ func compile(ctx context.Context, p platform, dir string) (string, error) {
 		return "", fmt.Errorf("cluster: node binary: the go command is needed to build it and was not found; install Go, or %s", remedy)
 	}
 	out := filepath.Join(dir, "mockehr")
-	found, err := run(ctx, p, "list", "-f", "{{.Dir}}", nodePackage)
-	if err == nil && found != "" {
-		if _, err := run(ctx, p, "build", "-trimpath", "-ldflags=-s -w", "-o", out, nodePackage); err != nil {
-			return "", fmt.Errorf("cluster: node binary: %w", err)
+	build := func(folder string) (bool, error) {
+		found, err := run(ctx, p, folder, "list", "-f", "{{.Dir}}", nodePackage)
+		if err != nil || found == "" {
+			return false, ctx.Err()
 		}
-		return out, nil
+		if _, err := run(ctx, p, folder, "build", "-trimpath", "-ldflags=-s -w", "-o", out, nodePackage); err != nil {
+			return false, fmt.Errorf("cluster: node binary: %w", err)
+		}
+		return true, nil
 	}
-	if ctx.Err() != nil {
-		return "", ctx.Err()
+	if built, err := build(""); built || err != nil {
+		return out, err
 	}
 	version, ok := ownVersion(debug.ReadBuildInfo())
 	if !ok {
-		return "", fmt.Errorf("cluster: node binary: this folder is in no Go module that holds %s, and this program has no version to install it at; run it inside such a module, or %s", nodePackage, remedy)
+		if folder := ownSources(); folder != "" {
+			if built, err := build(folder); built || err != nil {
+				return out, err
+			}
+		}
+		return "", fmt.Errorf("cluster: node binary: this folder is in no Go module that holds %s, this program has no version to install it at, and what it was built from is gone; run it inside such a module, or %s", nodePackage, remedy)
 	}
 	path, err := install(ctx, p, dir, version)
 	if err != nil {
@@ -98,12 +108,12 @@ func compile(ctx context.Context, p platform, dir string) (string, error) {
 // platform, so the command lands below a GOPATH of our own, while the
 // modules stay where they are shared.
 func install(ctx context.Context, p platform, dir, version string) (string, error) {
-	cache, err := run(ctx, p, "env", "GOMODCACHE")
+	cache, err := run(ctx, p, "", "env", "GOMODCACHE")
 	if err != nil {
 		return "", err
 	}
 	gopath := filepath.Join(dir, "go")
-	if _, err := runEnv(ctx, p, []string{"GOPATH=" + gopath, "GOMODCACHE=" + cache, "GOBIN=", "GOWORK=off"},
+	if _, err := runEnv(ctx, p, "", []string{"GOPATH=" + gopath, "GOMODCACHE=" + cache, "GOBIN=", "GOWORK=off"},
 		"install", "-trimpath", "-ldflags=-s -w", nodePackage+"@"+version); err != nil {
 		return "", err
 	}
@@ -131,14 +141,28 @@ func ownVersion(info *debug.BuildInfo, ok bool) (string, bool) {
 	return "", false
 }
 
-func run(ctx context.Context, p platform, args ...string) (string, error) {
-	return runEnv(ctx, p, nil, args...)
+// ownSources is the folder of this package where this program was built from a
+// work tree that is still there, "" elsewhere.
+func ownSources() string {
+	_, file, _, ok := runtime.Caller(0)
+	if !ok || !filepath.IsAbs(file) {
+		return "" // built with -trimpath
+	}
+	if _, err := os.Stat(file); err != nil {
+		return ""
+	}
+	return filepath.Dir(file)
 }
 
-// runEnv runs the go command for a platform and returns what it printed; an
-// error holds what it complained about.
-func runEnv(ctx context.Context, p platform, env []string, args ...string) (string, error) {
+func run(ctx context.Context, p platform, folder string, args ...string) (string, error) {
+	return runEnv(ctx, p, folder, nil, args...)
+}
+
+// runEnv runs the go command for a platform in a folder ("" = where we are) and
+// returns what it printed; an error holds what it complained about.
+func runEnv(ctx context.Context, p platform, folder string, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = folder
 	cmd.Env = append(append(cmd.Environ(), "CGO_ENABLED=0", "GOOS="+p.OS, "GOARCH="+p.Arch), env...)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
