@@ -103,7 +103,15 @@ func (p *process) up(ctx context.Context) bool {
 	return res.Body.Close() == nil && res.StatusCode < 500
 }
 
-// Kill sends SIGKILL to the process and all that it started, and waits until it is gone.
+// upNow is up for a short look.
+func (p *process) upNow(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return p.up(ctx)
+}
+
+// Kill sends SIGKILL to the process and all that it started, and waits until it
+// is gone. It is an error if the system still answers then.
 func (p *process) Kill(ctx context.Context) error {
 	p.mu.Lock()
 	cmd, ended := p.cmd, p.ended
@@ -117,10 +125,13 @@ func (p *process) Kill(ctx context.Context) error {
 	p.client.CloseIdleConnections()
 	select {
 	case <-ended:
-		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if p.upNow(ctx) {
+		return fmt.Errorf("%s still answers after the process group of command.start was killed; let the command start the system in the foreground, in its own process group, and start no other one", p.answers)
+	}
+	return nil
 }
 
 // lastWords keeps the end of what a process prints.

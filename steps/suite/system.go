@@ -100,6 +100,10 @@ func (s *System) openWith(ctx context.Context, log *slog.Logger) (err error) {
 	if s.process, err = s.newProcess(); err != nil {
 		return err
 	}
+	if s.process.upNow(ctx) {
+		// What answered later might be that one: then nothing was started, and nothing would be killed.
+		return &UsageError{fmt.Errorf("command.start: %s answers before the system was started; stop what runs there, or leave the command section out", s.process.answers)}
+	}
 	if err := s.process.Start(ctx); err != nil {
 		return fmt.Errorf("command.start: %w", err)
 	}
