@@ -133,6 +133,9 @@ func (w *world) endpoint(ctx context.Context, n *node, name string) (string, err
 // TokenEndpoint is the token endpoint that a CapabilityStatement names, "" if none.
 func TokenEndpoint(metadata map[string]any) string { return oauthURI(metadata, "token") }
 
+// AuthorizeEndpoint is the authorization endpoint that it names, "" for none.
+func AuthorizeEndpoint(metadata map[string]any) string { return oauthURI(metadata, "authorize") }
+
 const oauthURIs = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 
 // oauthURI is one of the endpoints that a CapabilityStatement names.

@@ -123,14 +123,18 @@ func (d *doctor) send(ctx context.Context, method, place, bearer, contentType, b
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("User-Agent", judge.UserAgent)
-	req.Header.Set("Accept", "application/fhir+json, application/json;q=0.9, */*;q=0.1")
 	if bearer != "" {
 		req.Header.Set("Authorization", "Bearer "+bearer)
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
+	return d.do(req)
+}
+
+func (d *doctor) do(req *http.Request) (*reply, error) {
+	req.Header.Set("User-Agent", judge.UserAgent)
+	req.Header.Set("Accept", "application/fhir+json, application/json;q=0.9, */*;q=0.1")
 	res, err := d.client.Do(req)
 	if err != nil {
 		return nil, err

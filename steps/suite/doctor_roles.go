@@ -40,6 +40,7 @@ func (d *doctor) source(ctx context.Context, r steps.Role) {
 		d.patient(ctx, "source.patient", base, admin, d.s.File.Source.Patient)
 		d.patient(ctx, "source.other-patient", base, admin, d.s.File.Source.OtherPatient)
 	}
+	d.smart(ctx, meta, r)
 	if consumer != "" && r.Trusts {
 		d.sourceTrusts(ctx, base, consumer, r.AsksCAVS)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.org/ccde/reports"
+	"example.org/ccde/steps/config"
 	"example.org/ccde/steps/suite"
 	"example.org/ccde/steps/suite/acme"
 )
@@ -271,4 +272,29 @@ func TestAcmeIsCertified(t *testing.T) {
 			t.Log(run.Counts)
 		})
 	}
+}
+
+// TestTheDoctorKnowsTheApplications looks whether what is written wrong for
+// sign-in is told before the source is blamed for it.
+func TestTheDoctorKnowsTheApplications(t *testing.T) {
+	v := newVendor(t, "plain", "", false)
+	file, err := suite.ReadSystem(v.file, os.Getenv, config.Override{Path: "smart.secret", Text: "guessed", From: "test"},
+		config.Override{Path: "smart.public.client", Text: "nobody", From: "test"}, config.Override{Path: "smart.sign-in.command", Text: "./nowhere", From: "test"})
+	require.NoError(t, err)
+	s, err := suite.OpenSystem(t.Context(), file, []string{"source"}, nil)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, s.Close(context.Background())) }()
+	found, err := s.Doctor(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, found.Exit(), "it can be judged all the same")
+	told := map[string]string{}
+	for _, f := range found {
+		if !f.OK {
+			told[f.Where] = f.Found
+		}
+	}
+	assert.Len(t, told, 3)
+	assert.Contains(t, told["smart.secret"], "does not let acme-web in: 401")
+	assert.Contains(t, told["smart.public.client"], "refuses a sign-in of nobody")
+	assert.Contains(t, told["smart.sign-in.command"], "./nowhere is not there")
 }
