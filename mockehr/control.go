@@ -56,7 +56,7 @@ func (s *Server) controlHandler() http.Handler {
 func (s *Server) controlled(h func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !same(bearerOf(r.Header.Get("Authorization")), s.cfg.Secret) {
-			writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "the control port needs its own bearer"})
+			writeJSON(w, http.StatusUnauthorized, map[string]string{"error": "the control port needs its own bearer: the node's secret, as \"ccde up\" prints it"})
 			return
 		}
 		answer, err := h(r)

@@ -82,9 +82,28 @@ func (r *Run) headline() (head, sub string, state Verdict) {
 	if r.Interrupted {
 		sub += ". The run was cut short"
 	} else if r.Partial {
-		sub += ". The run is partial"
+		sub += ". The run is partial" + r.notJudged()
 	}
 	return head, sub + ".", state
+}
+
+// notJudged names what makes a run partial.
+func (r *Run) notJudged() string {
+	const most = 6
+	var ids []string
+	for i := range r.Requirements {
+		if q := &r.Requirements[i]; q.Verdict == Error || q.Verdict == Unjudged && q.counts() {
+			ids = append(ids, q.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return ""
+	}
+	text := ": not judged: " + strings.Join(ids[:min(len(ids), most)], ", ")
+	if len(ids) > most {
+		text += fmt.Sprintf(" and %d more", len(ids)-most)
+	}
+	return text
 }
 
 // mark is a sign for a verdict, so that colour is never all that tells.

@@ -166,6 +166,13 @@ func (f findingView) More() []foundIn  { return f.In[min(len(f.In), shownAtFirst
 
 const shownAtFirst = 3
 
+// FirstNotes are the notes that are shown at once, MoreNotes the others: a run
+// may leave dozens of copies at a target.
+func (v pageView) FirstNotes() []string { return v.Notes[:min(len(v.Notes), shownNotes)] }
+func (v pageView) MoreNotes() []string  { return v.Notes[min(len(v.Notes), shownNotes):] }
+
+const shownNotes = 5
+
 // open lists a requirement below the reason for which it was not judged.
 func (v *pageView) open(f Finding) {
 	n := slices.IndexFunc(v.Open, func(r reasonView) bool { return r.Reason == f.Found && r.Verdict == f.Verdict })

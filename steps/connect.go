@@ -62,7 +62,7 @@ func (w *world) targetFlow(ctx context.Context, who, from, to string) (*passage,
 		return nil, err
 	}
 	if source.outside != nil && !strings.HasPrefix(source.name, "source") {
-		return nil, w.beyond(source.title() + " is an outside system, and not judged as a source")
+		return nil, w.beyond(source.title() + " is an outside system that has one part at a time; here it would be a source too, which only a mock is")
 	}
 	id, caller := w.patientOf(who)
 	if who == "the copy" {

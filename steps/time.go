@@ -53,7 +53,7 @@ func (w *world) pass(ctx context.Context, d time.Duration) error {
 		return nil
 	}
 	if d > w.env.Timeouts.copy() {
-		return w.beyond(fmt.Sprintf("an outside system's clock can't be moved, and %s is longer than the timeouts allow to wait (timeouts.copy)", d))
+		return w.beyond(fmt.Sprintf("%s would really have to pass for an outside system, and timeouts.copy lets no more than %s", d, w.env.Timeouts.copy()))
 	}
 	select {
 	case <-ctx.Done():
@@ -75,7 +75,7 @@ func (w *world) settle(ctx context.Context) error {
 // whole second what ends then ends at its very nanosecond.
 func (w *world) standStill(ctx context.Context) error {
 	if !w.ours() {
-		return w.beyond("the clock of an outside system can't be held")
+		return w.beyond("all clocks have to stand still here, which only mocks' can; nothing is missing at an outside system's side")
 	}
 	if err := w.cluster.WakeAll(ctx); err != nil {
 		return err

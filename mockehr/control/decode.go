@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -23,7 +24,7 @@ func Decode(r io.Reader, into any) error {
 		at := member(semantic.JSONPointer)
 		switch {
 		case errors.Is(err, json.ErrUnknownName):
-			return fmt.Errorf("%s: is unknown here; look for a misspelling", at)
+			return fmt.Errorf("%s: is unknown here; there is %s", at, strings.Join(members(semantic.GoType), ", "))
 		case semantic.Err != nil:
 			return fmt.Errorf("%s: %w", at, semantic.Err)
 		case semantic.GoType != nil:
@@ -60,6 +61,21 @@ func kindName(kind jsontext.Kind) string {
 	default:
 		return kind.String() // "string", "number", ..
 	}
+}
+
+// members are those that a value of a type can have.
+func members(t reflect.Type) (names []string) {
+	if t == nil || t.Kind() != reflect.Struct {
+		return []string{"nothing of that kind"}
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.IsExported() && name != "-" && name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // member is a JSON pointer in the form that people write: trust[0].url.

@@ -36,10 +36,10 @@ func TestDecodeErrors(t *testing.T) {
 		into any
 		want string
 	}{
-		"unknown":              {`{"answr":{}}`, &Rule{}, "answr: is unknown here; look for a misspelling"},
-		"unknown within":       {`{"change":{"sett":{}}}`, &Rule{}, "change.sett: is unknown here; look for a misspelling"},
-		"unknown in a list":    {`{"trust":[{"url":"x"},{"uri":"x"}]}`, &Settings{}, "trust[1].uri: is unknown here; look for a misspelling"},
-		"another letter case":  {`{"Drop":true}`, &Rule{}, "Drop: is unknown here; look for a misspelling"},
+		"unknown":              {`{"answr":{}}`, &Rule{}, "answr: is unknown here; there is "},
+		"unknown within":       {`{"change":{"sett":{}}}`, &Rule{}, "change.sett: is unknown here; there is "},
+		"unknown in a list":    {`{"trust":[{"url":"x"},{"uri":"x"}]}`, &Settings{}, "trust[1].uri: is unknown here; there is "},
+		"another letter case":  {`{"Drop":true}`, &Rule{}, "Drop: is unknown here; there is "},
 		"wrong type":           {`{"skip":"2"}`, &Rule{}, "skip: a JSON string does not fit here"},
 		"wrong type within":    {`{"match":{"status":[]}}`, &Rule{}, "match.status: a JSON array does not fit here"},
 		"fraction":             {`{"times":1.5}`, &Rule{}, "times: "},

@@ -216,13 +216,22 @@ func (p *pass) settle(all []reports.Scenario, skip map[string]string) []reports.
 	for i := range all {
 		s := &all[i]
 		var kept []reports.Finding
+		beside := ""
 		for _, f := range s.Findings {
 			switch {
 			case binds(p.role, f.ID) && skip[f.ID] == "":
 				kept = append(kept, f)
 			case binds(p.role, f.ID), f.Verdict != reports.Failed:
 			default:
-				s.Error = cmp.Or(s.Error, fmt.Sprintf("what plays beside the system under test did not do its part: %s: expected %s; found %s", f.ID, f.Expected, f.Found))
+				beside = cmp.Or(beside, fmt.Sprintf("the mock beside the system under test did not do its part, which keeps us from judging: either what the system gave it made it so, or ccde is wrong. %s: expected %s; found %s", f.ID, f.Expected, f.Found))
+			}
+		}
+		if beside != "" {
+			s.Error = cmp.Or(s.Error, beside)
+			for j := range kept {
+				if kept[j].Verdict == reports.Unjudged {
+					kept[j].Found = beside
+				}
 			}
 		}
 		s.Findings = kept

@@ -104,13 +104,13 @@ func printDoor(w io.Writer, file string, s *config.System, d config.Door) error 
 	row := func(what, where string) { fmt.Fprintf(w, "  %-44s %s\n", what, where) }
 	if s.Source != nil {
 		row("the source trusts the harness's key set", d.KeySet)
-		row("  which counts for the iss", d.Issuer)
+		row("  if it keeps a list of issuers: their iss", d.Issuer)
 		row("the source trusts the mock target's key set", d.TargetKeySet)
 		row("the source asks the CAVS (source.cavs: ours)", d.CAVS)
 	}
 	if s.CAVS != nil {
 		row("the CAVS trusts the harness's key set", d.KeySet)
-		row("  which counts for the iss", d.Issuer)
+		row("  if it keeps a list of issuers: their iss", d.Issuer)
 		row("the CAVS trusts the mock target's key set", d.TargetKeySet)
 	}
 	if s.Target != nil {
