@@ -195,7 +195,11 @@ func (g *graph) unmatched(other *graph) (missing, extra []string) {
 }
 
 // difference is what a comparison found; the zero value is none.
-type difference struct{ expected, found string }
+type difference struct {
+	expected, found string
+	// altered is the resource whose copy is there, and not as it was given; "" if it is something else.
+	altered string
+}
 
 // compare says where a copy differs from what was given. others are what the
 // same source gave for other connections of the target: a reference to one of
@@ -222,7 +226,7 @@ func compare(given, copied *graph, once bool, others ...*graph) difference {
 		return explain(given, copied, missing[0], extra, len(missing))
 	}
 	if once && len(extra) > 0 {
-		return difference{"each resource once", fmt.Sprintf("%d more than were given, such as %s", len(extra), extra[0])}
+		return difference{expected: "each resource once", found: fmt.Sprintf("%d more than were given, such as %s", len(extra), extra[0])}
 	}
 	// Contents agree: now the references, as one mapping of all.
 	if !once {
@@ -256,12 +260,16 @@ func explain(given, copied *graph, key string, extra []string, count int) differ
 		expected += fmt.Sprintf(" (and %d more)", count-1)
 	}
 	if best == "" {
-		return difference{expected, fmt.Sprintf("no %s that could be its copy; %d others are held", typ, len(copied.nodes))}
+		return difference{expected: expected, found: fmt.Sprintf("no %s that could be its copy; %d others are held", typ, len(copied.nodes))}
+	}
+	altered := ""
+	if len(fewest) <= 2 {
+		altered = key // else it may be the copy of another one
 	}
 	if len(fewest) > 4 {
 		fewest = append(fewest[:4], fmt.Sprintf("and %d more", len(fewest)-4))
 	}
-	return difference{expected, "what comes nearest is " + best + ", which differs: " + strings.Join(fewest, "; ")}
+	return difference{expected, "what comes nearest is " + best + ", which differs: " + strings.Join(fewest, "; "), altered}
 }
 
 // explainReference names a reference that leads elsewhere than in the original.
@@ -279,14 +287,18 @@ func explainReference(given, copied *graph, missing, extra []string) difference 
 				}
 				outside := strings.HasPrefix(ref, "!")
 				if outside != strings.HasPrefix(c.refs[i], "!") || outside && ref != c.refs[i] {
-					return difference{fmt.Sprintf("%s: its reference to %s leads to the copy of that, or out as it did", key, strings.TrimPrefix(ref, "!")),
-						fmt.Sprintf("in %s it leads to %s", candidate, strings.TrimPrefix(c.refs[i], "!"))}
+					d := difference{expected: fmt.Sprintf("%s: its reference to %s leads to the copy of that, or out as it did", key, strings.TrimPrefix(ref, "!")),
+						found: fmt.Sprintf("in %s it leads to %s", candidate, strings.TrimPrefix(c.refs[i], "!"))}
+					if !outside {
+						d.altered = key // it was not rewritten
+					}
+					return d
 				}
 			}
 		}
 	}
-	return difference{fmt.Sprintf("references between copies that lead as those between the originals: %s", missing[0]),
-		"references that lead to copies of something else"}
+	return difference{expected: fmt.Sprintf("references between copies that lead as those between the originals: %s", missing[0]),
+		found: "references that lead to copies of something else"}
 }
 
 // canonical writes a value so that equal values are equal texts, in whatever

@@ -131,6 +131,10 @@ type refusal struct {
 	names    string    // a parameter that the OperationOutcome names
 }
 
+// unknownBearer are the requirements that something is refused to a bearer that
+// is none, or none any more; with which status is SRC-41.
+var unknownBearer = []string{"SRC-45", "SRC-46", "SRC-48"}
+
 var fitting = []int{400, 401, 403, 404, 405, 409, 412, 415, 422}
 
 // refusedAs judges an answer as a refusal, under the scenario's first id.
@@ -165,6 +169,9 @@ func (w *world) refusedAs(a *answer, r refusal) error {
 		return nil
 	}
 	body := a.json()
+	if a.Status == http.StatusForbidden && len(r.statuses) == 1 && r.statuses[0] == http.StatusUnauthorized && slices.Contains(unknownBearer, w.subject) {
+		return w.fail(a, "SRC-41", "401 where there is no bearer that is known", a.is()) // it is refused all the same
+	}
 	if !slices.Contains(statuses, a.Status) {
 		operation := a.call.kind == anAuthorize || a.call.kind == aConsent || a.call.kind == aJWT || a.call.kind == aStatus
 		if !(operation && a.Status == 500 && hasErrorIssue(body)) {

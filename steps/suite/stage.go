@@ -69,6 +69,9 @@ func openStage(ctx context.Context, opt *Options, levels map[string]string, tota
 		return nil, err
 	}
 	st.runtime = st.rt.Name()
+	if opt.Door != nil {
+		st.why = "runtime " + st.runtime + ": mocks run in this process, behind the front door " + opt.Door.Root()
+	}
 	opt.Progress(Event{Kind: RuntimeChosen, Message: st.why, Total: total})
 	defer func() {
 		if err != nil {
