@@ -226,15 +226,12 @@ func ExitCode(r *Run) int {
 		}
 	}
 	for i := range r.Scenarios {
-		// A scenario that judges no id counts all the same.
+		// A scenario that judges no id counts all the same, and so does one that broke off.
 		s := &r.Scenarios[i]
-		if len(s.Requirements) > 0 {
-			continue
-		}
-		switch s.Verdict {
-		case Failed:
+		switch {
+		case s.Verdict == Failed && len(s.Requirements) == 0:
 			return ExitNotConformant
-		case Error:
+		case s.Verdict == Error:
 			partial = true
 		}
 	}

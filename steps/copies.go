@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,8 @@ func copiesSteps() []step {
 			`And the target EHR holds what the source EHR gave of the other patient`, (*world).holdsOf},
 		{`{role} holds the whole record of {who} at {role}, each once`, "Reads the record at both and compares: all that is there now, whoever gave it and when. What a node that was killed gave before, nobody can tell any more. Judges TGT-26, or the scenario's own id.",
 			`Then the target EHR holds the whole record of the patient at the source EHR, each once`, (*world).holdsWhole},
+		{`it asked for what the record refers to`, "Each Practitioner, Organization, Medication, Encounter, Location and Binary that something given refers to was given too, or asked for and refused (protocol 1.5). Judges TGT-26.",
+			`And it asked for what the record refers to`, (*world).askedForReferred},
 		{`each reference between copies leads to the copy`, "No copy refers to an original that was copied too. Judges TGT-26.",
 			`And each reference between copies leads to the copy`, (*world).referencesLead},
 		{`{role} holds the new result, once`, "The laboratory result that was recorded last is there, in one copy. Judges TGT-27, or the scenario's own id.",
@@ -194,6 +197,35 @@ func (w *world) sameAs(ctx context.Context, f *passage, given *graph, once bool)
 		return w.rec.Fail(id, d.expected, d.found)
 	}
 	w.passIfAsked(w.copyJudge())
+	return nil
+}
+
+// referred are the types that a target copies where its record refers to them.
+var referred = []string{"Practitioner", "Organization", "Medication", "Encounter", "Location", "Binary"}
+
+func (w *world) askedForReferred(ctx context.Context) error {
+	f, _, data, err := w.ofFlow(ctx)
+	if err != nil {
+		return err
+	}
+	given, asked := w.given(data), map[string]bool{}
+	for _, e := range data {
+		path, _ := e.below()
+		key, _, _ := strings.Cut(path, "/_history")
+		asked[key] = true
+	}
+	for _, key := range given.order {
+		left := ""
+		fhir.EachReference(given.nodes[key].resource, func(r fhir.Reference) {
+			base, typ, id, _, ok := fhir.SplitReference(r.Value)
+			if to := typ + "/" + id; ok && (base == "" || base == f.source.fhir) && slices.Contains(referred, typ) && given.nodes[to] == nil && !asked[to] {
+				left = to
+			}
+		})
+		if left != "" {
+			return w.rec.Fail("TGT-26", "a read of "+left+", which "+key+" refers to", "none")
+		}
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -150,11 +151,15 @@ func (s seen) matches(path string) bool {
 			return false
 		}
 	}
+	asked := s.parsed().Path
+	if s.Method == http.MethodPost {
+		asked = strings.TrimSuffix(asked, "/_search")
+	}
 	if before, found := strings.CutSuffix(m.Path, "/*"); found {
-		dir, _, _ := cutLast(s.parsed().Path, "/")
+		dir, _, _ := cutLast(asked, "/")
 		return strings.HasSuffix(dir, before)
 	}
-	return strings.HasSuffix(s.parsed().Path, m.Path)
+	return strings.HasSuffix(asked, m.Path)
 }
 
 func (s seen) isToken() bool {

@@ -19,7 +19,7 @@ import (
 func (w *world) keysOf(ctx context.Context, a *answer, header map[string]any) (keys []any, tried []string, err error) {
 	n := a.call.to
 	kid, _ := header["kid"].(string)
-	if strings.HasPrefix(kid, "/") {
+	if strings.HasPrefix(kid, "/") && !w.configuredHas(ctx, n, kid) {
 		if err := w.form(a, "TGT-06", judge.JWTKeyID, false, "kid as an absolute URL, or as the key set of jwks_uri has it", kid); err != nil {
 			return nil, nil, err
 		}
@@ -39,6 +39,29 @@ func (w *world) keysOf(ctx context.Context, a *answer, header map[string]any) (k
 	return keys, tried, nil
 }
 
+// configuredHas says whether the set of jwks_uri has the kid to the letter.
+func (w *world) configuredHas(ctx context.Context, n *node, kid string) bool {
+	place := w.jwksURI(ctx, n)
+	if place == "" {
+		return false
+	}
+	a, err := w.ask(ctx, call{from: "nobody", to: n, method: http.MethodGet, url: place, header: http.Header{"Accept": {"application/json"}}})
+	var set struct{ Keys []struct{ Kid string } }
+	return err == nil && json.Unmarshal(a.Body, &set) == nil && slices.ContainsFunc(set.Keys, func(k struct{ Kid string }) bool { return k.Kid == kid })
+}
+
+// namedEndpoint is the token endpoint, if there is one: a target needs none.
+func (w *world) namedEndpoint(ctx context.Context, n *node) string {
+	if n.token != "" {
+		return n.token
+	}
+	a, err := w.ask(ctx, call{from: "nobody", to: n, method: http.MethodGet, url: n.fhir + "/metadata"})
+	if err != nil {
+		return ""
+	}
+	return TokenEndpoint(a.json())
+}
+
 // keyPlaces are the places where a kid may lead to, in the order of protocol 1.1.
 func (w *world) keyPlaces(ctx context.Context, n *node, kid string) ([]string, error) {
 	base, err := url.Parse(n.fhir)
@@ -56,10 +79,8 @@ func (w *world) keyPlaces(ctx context.Context, n *node, kid string) ([]string, e
 			places = append(places, u.String())
 		case strings.HasPrefix(kid, "/"):
 			places = append(places, base.Scheme+"://"+base.Host+kid)
-			if endpoint, err := w.tokenEndpoint(ctx, n); err == nil {
-				if beside, _, ok := cutLast(endpoint, "/"); ok {
-					places = append(places, beside+kid)
-				}
+			if beside, _, ok := cutLast(w.namedEndpoint(ctx, n), "/"); ok {
+				places = append(places, beside+kid)
 			}
 		}
 	}

@@ -313,6 +313,13 @@ func (w *world) expand(ctx context.Context, text string) (string, error) {
 		}
 		text = strings.ReplaceAll(text, "{source}", source.fhir)
 	}
+	if strings.Contains(text, "{second source}") {
+		second, err := w.role(ctx, "the second source EHR")
+		if err != nil {
+			return "", err
+		}
+		text = strings.ReplaceAll(text, "{second source}", second.fhir)
+	}
 	values := []struct{ name, value string }{
 		{"{patient}", orElse(f.patient, w.env.patient())}, {"{other patient}", w.env.otherPatient()},
 		{"{consent}", f.consentID}, {"{jwt}", f.jwt}, {"{authorization}", f.authorization},

@@ -42,6 +42,21 @@ Feature: The target EHR copies the person's record
     When the copying comes to rest
     Then it showed no secret to the second source EHR
 
+  @TGT-23
+  Scenario: A reference does not take the access token along to another host
+    Given the source EHR runs the script:
+      """
+      # Each Condition was asserted by somebody who is known elsewhere.
+      def elsewhere(req, ans):
+          for entry in (ans.json or {}).get("entry", []):
+              entry["resource"]["asserter"] = {"reference": "{second source}/Practitioner/gp"}
+
+      on_answer(elsewhere, method = "GET", path = "/r3/Condition", status = 200)
+      """
+    And the person has connected the target EHR to the source EHR
+    When the copying comes to rest
+    Then it showed no secret to the second source EHR
+
   @TGT-24
   Scenario: The target EHR asks for the whole first-connection set
     Given the person has connected the target EHR to the source EHR
@@ -80,7 +95,8 @@ Feature: The target EHR copies the person's record
   Scenario: The target EHR holds what the record refers to, and its references lead there
     Given the person has connected the target EHR to the source EHR
     When the copying comes to rest
-    Then the target EHR holds what the source EHR gave
+    Then it asked for what the record refers to
+    And the target EHR holds what the source EHR gave
     And each reference between copies leads to the copy
 
   @TGT-33 @TGT-42

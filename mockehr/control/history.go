@@ -58,7 +58,7 @@ func ParseHistoryQuery(v url.Values) (q HistoryQuery, err error) {
 
 // Exchange is one request with its answer, as the node's history keeps it: of what it received, the
 // request as it came and the answer as it left; of what it sent, the request as it left and the answer
-// as the node read it. Nothing is masked. The history keeps the latest 2,000 exchanges, of one body
+// as the node read it. Nothing is masked. The history keeps the latest 10,000 exchanges, of one body
 // 1 MiB, of all 64 MiB.
 type Exchange struct {
 	Seq  int64     `json:"seq"` // grows with every request of the node, also over a DELETE of the history

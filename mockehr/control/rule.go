@@ -37,7 +37,8 @@ type Rule struct {
 }
 
 // Match is what a rule looks at; what is empty fits all. In a glob * stands for any text; in a path it
-// stops at a slash, ** does not.
+// stops at a slash, ** does not. A search by POST fits also as the GET that it stands for: without
+// /_search, with the parameters of its form.
 type Match struct {
 	Method string            `json:"method,omitempty"` // GET, POST, ..
 	Host   string            `json:"host,omitempty"`   // glob over "host:port" of the request

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -135,6 +136,18 @@ func (c *Call) peek(limit int) (data []byte, whole bool, err error) {
 func (c *Call) contains(text string) bool {
 	data, _, _ := c.peek(maxSearch) // what could be read before an error still counts
 	return bytes.Contains(data, []byte(text))
+}
+
+// parameters are those of a search by POST: of its form and of its URL.
+func (c *Call) parameters() func(name string) []string {
+	var form url.Values
+	return func(name string) []string {
+		if form == nil {
+			data, _, _ := c.peek(maxSearch)        // as in contains
+			form, _ = url.ParseQuery(string(data)) // what can't be read is not there
+		}
+		return append(c.Request.URL.Query()[name], form[name]...)
+	}
 }
 
 // settle reads what the history keeps of a request whose body nobody else will read. One that its

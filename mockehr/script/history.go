@@ -14,7 +14,7 @@ import (
 // Bounds of the history. What is judged must be kept whole: a token answer, Parameters, a page of 50
 // resources are far below maxKept.
 const (
-	maxExchanges = 2000
+	maxExchanges = 10000
 	maxBytes     = 64 << 20 // of all bodies and heads
 	maxKept      = 1 << 20  // of one body
 )

@@ -30,22 +30,32 @@ func (m matcher) call(c *Call) bool {
 
 // request tells whether a call's request fits.
 func (m matcher) request(c *Call) bool {
-	return m.all || m.head(c.Request) && (m.want.Body == "" || c.contains(m.want.Body))
+	return m.all || m.head(c) && (m.want.Body == "" || c.contains(m.want.Body))
 }
 
-// head tells whether the head of a request fits.
-func (m matcher) head(r *http.Request) bool {
+// head tells whether a request fits, as it is or, if it is a search by POST, as
+// the GET that it stands for (FHIR http.html#search).
+func (m matcher) head(c *Call) bool {
+	r := c.Request
+	if m.fits(r, r.Method, r.URL.Path, queryOf(r.URL)) {
+		return true
+	}
+	path, search := strings.CutSuffix(r.URL.Path, "/_search")
+	return search && m.want.Path != "" && r.Method == http.MethodPost && m.fits(r, http.MethodGet, path, c.parameters())
+}
+
+func (m matcher) fits(r *http.Request, method, path string, query func(name string) []string) bool {
 	w := m.want
 	host := r.URL.Host
 	if host == "" {
 		host = r.Host
 	}
 	switch {
-	case w.Method != "" && !strings.EqualFold(w.Method, r.Method), w.Host != "" && !glob(w.Host, host):
+	case w.Method != "" && !strings.EqualFold(w.Method, method), w.Host != "" && !glob(w.Host, host):
 		return false
-	case w.Path != "" && !globPath(m.path, segments(below(r.URL.Path, m.root))):
+	case w.Path != "" && !globPath(m.path, segments(below(path, m.root))):
 		return false
-	case len(w.Query) > 0 && !hasAll(w.Query, queryOf(r.URL)):
+	case len(w.Query) > 0 && !hasAll(w.Query, query):
 		return false
 	}
 	return len(w.Header) == 0 || hasAll(w.Header, r.Header.Values)

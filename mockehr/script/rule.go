@@ -91,7 +91,7 @@ func (in *installed) override(o control.Override) check.Override {
 	}
 	return func(ctx context.Context, _ check.Inputs, _ any) (any, bool) {
 		c, _ := ctx.Value(callKey{}).(*Call)
-		if !in.match.all && (c == nil || !in.match.head(c.Request)) {
+		if !in.match.all && (c == nil || !in.match.head(c)) {
 			return nil, false
 		}
 		if !in.turn() {

@@ -267,7 +267,7 @@ func finish(run *reports.Run, opt *Options, roles []string, catalogue []features
 		s.Judge(func(id string) string { return levels[id] })
 		for _, f := range s.Findings {
 			// Also what nobody asked for, but was seen.
-			if slices.Contains(s.Requirements, f.ID) || f.Verdict == reports.Failed || f.Verdict == reports.Warning || f.Verdict == reports.Skipped {
+			if slices.Contains(s.Requirements, f.ID) && (opt.Requirements == nil || slices.Contains(opt.Requirements, f.ID)) || f.Verdict == reports.Failed || f.Verdict == reports.Warning || f.Verdict == reports.Skipped {
 				asked[f.ID] = true
 			}
 		}
