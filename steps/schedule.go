@@ -383,7 +383,9 @@ func (w *world) againGrowing(ctx context.Context, path string) error {
 // passedOver says that a read was refused: a record may refer to another
 // patient, whom a target may ask for in vain (protocol 1.5). With its own token
 // it asks for that patient again.
-func passedOver(e seen) bool { return e.Status == http.StatusForbidden || e.Status == http.StatusNotFound }
+func passedOver(e seen) bool {
+	return e.Status == http.StatusForbidden || e.Status == http.StatusNotFound
+}
 
 func (w *world) tokensApart(ctx context.Context) error {
 	for _, f := range w.flows {

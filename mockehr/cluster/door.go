@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"example.org/ccde/mockehr/oauth"
 )
 
 // Door is the one listener through which outside systems reach nodes. With a
@@ -25,6 +27,7 @@ type Door struct {
 	root    *url.URL // what outside systems are told, without a slash at its end
 	addr    string   // where it listens, for those on this machine
 	keys    json.RawMessage
+	nodeKey *oauth.Key // of all nodes; nil = each has its own
 	harness string
 	proxy   *httputil.ReverseProxy
 	serve   *http.Server
@@ -42,6 +45,7 @@ type DoorOptions struct {
 	Advertise string           // its URL for others
 	TLS       *tls.Certificate // nil: plain HTTP
 	Keys      json.RawMessage  // the JWK Set at [advertise]/jwks.json
+	NodeKey   string           // Options.Key of the nodes: its set is served for names without a node too; "" = none
 	Harness   string           // the harness's User-Agent: it passes where Cut keeps others out
 	Log       *slog.Logger     // nil = none
 }
@@ -58,6 +62,12 @@ func OpenDoor(opt DoorOptions) (*Door, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	var nodeKey *oauth.Key
+	if opt.NodeKey != "" {
+		if nodeKey, err = oauth.ParseKey([]byte(opt.NodeKey)); err != nil {
+			return nil, fmt.Errorf("the key of the nodes: %w", err)
+		}
+	}
 	listener, err := net.Listen("tcp", opt.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %q can't be listened on: %w; give a free address such as :9000", opt.Listen, err)
@@ -65,7 +75,7 @@ func OpenDoor(opt DoorOptions) (*Door, error) {
 	if opt.TLS != nil {
 		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{*opt.TLS}, MinVersion: tls.VersionTLS12})
 	}
-	d := &Door{root: root, addr: reachable(listener.Addr().String()), keys: opt.Keys, harness: opt.Harness, nodes: map[string][]string{}, cut: map[string]bool{}}
+	d := &Door{root: root, addr: reachable(listener.Addr().String()), keys: opt.Keys, nodeKey: nodeKey, harness: opt.Harness, nodes: map[string][]string{}, cut: map[string]bool{}}
 	quiet := slog.NewLogLogger(opt.Log.Handler(), slog.LevelDebug)
 	d.proxy = &httputil.ReverseProxy{
 		// The node is asked as the door was: same path, same Host.
@@ -214,12 +224,29 @@ func (d *Door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(d.keys) // who asked is gone
 	case cut && r.UserAgent() != d.harness:
 		panic(http.ErrAbortHandler)
+	case addr == "" && d.nodeKey != nil && below && strings.HasSuffix(path, nodeKeysPath):
+		d.serveNodeKeys(w, strings.TrimSuffix(path, nodeKeysPath))
 	case addr != "":
 		d.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), backendKey{}, addr)))
 	default:
 		slices.Sort(names)
 		http.Error(w, "This is the front door of a ccde harness. There is now: "+strings.Join(append(names, d.root.String()+KeysPath), " "), http.StatusNotFound)
 	}
+}
+
+// nodeKeysPath is where a node publishes its keys, below its own root (protocol 1.1).
+const nodeKeysPath = "/auth/auth_key"
+
+// serveNodeKeys serves the key set of a node that is not there now: a system
+// that comes for it before judging begins may not come again for a minute.
+func (d *Door) serveNodeKeys(w http.ResponseWriter, path string) {
+	set, err := oauth.KeySetOf(d.nodeKey, d.root.String()+path)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(set) // who asked is gone
 }
 
 // Close ends the listener and what is under way.

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"example.org/ccde/mockehr/oauth"
 )
 
 func openDoor(t *testing.T) *Door {
@@ -90,4 +93,29 @@ func TestDoorNamesWhatIsWrong(t *testing.T) {
 	assert.ErrorContains(t, err, "host and door")
 	_, err = NewEmbedded(Options{CA: []byte("none")})
 	assert.ErrorContains(t, err, "ca:")
+}
+
+func TestDoorServesTheNodesKeysWhileTheyAreNotThere(t *testing.T) {
+	key, err := oauth.NewKey()
+	require.NoError(t, err)
+	d, err := OpenDoor(DoorOptions{Listen: "127.0.0.1:0", Advertise: "http://harness.example:9000", NodeKey: string(key.PEM())})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, d.Close()) })
+	read := func() string {
+		w := httptest.NewRecorder()
+		d.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/target/auth/auth_key", nil))
+		assert.Equal(t, http.StatusOK, w.Code)
+		return w.Body.String()
+	}
+	before := read()
+	rt, err := NewEmbedded(Options{Door: d, Key: string(key.PEM())})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, rt.Close(t.Context())) })
+	_, err = Start(t.Context(), rt, Spec{Name: "target"})
+	require.NoError(t, err)
+	assert.JSONEq(t, read(), before)
+	assert.Contains(t, before, "http://harness.example:9000/target/auth/auth_key#")
+
+	_, err = OpenDoor(DoorOptions{Listen: "127.0.0.1:0", Advertise: "http://harness.example:9000", NodeKey: "no key"})
+	assert.ErrorContains(t, err, "the key of the nodes")
 }

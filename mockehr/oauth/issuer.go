@@ -169,8 +169,18 @@ func (i *Issuer) keyID() string {
 	return i.strictKeyID(i.key.Thumbprint())
 }
 
-func (i *Issuer) strictKeyID(thumbprint string) string {
-	return i.opt.Root + "/auth/auth_key#" + thumbprint
+func (i *Issuer) strictKeyID(thumbprint string) string { return strictKeyID(i.opt.Root, thumbprint) }
+
+func strictKeyID(root, thumbprint string) string { return root + "/auth/auth_key#" + thumbprint }
+
+// KeySetOf is what the issuer of a system at root publishes in dialect strict as
+// long as it has this one key.
+func KeySetOf(key *Key, root string) ([]byte, error) {
+	one, err := printKey(key.Public(), strictKeyID(root, key.Thumbprint()), "RS256")
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]any{"keys": []json.RawMessage{one}})
 }
 
 // Issue makes a JWT for a subject, this system's host or an application, that

@@ -111,7 +111,7 @@ func (s *System) openWith(ctx context.Context, log *slog.Logger) (err error) {
 }
 
 func (s *System) openDoor(log *slog.Logger) error {
-	opt := cluster.DoorOptions{Listen: s.File.Listen, Advertise: s.File.Advertised(), Log: log, Harness: judge.UserAgent,
+	opt := cluster.DoorOptions{Listen: s.File.Listen, Advertise: s.File.Advertised(), Log: log, Harness: judge.UserAgent, NodeKey: s.keys.Mocks,
 		Keys: steps.JWKS(&s.keys.Harness.PublicKey, s.File.Advertised()+cluster.KeysPath)}
 	for _, name := range []string{s.File.TLS.CA, s.File.TLS.Cert} {
 		if name == "" {
