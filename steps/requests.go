@@ -61,6 +61,19 @@ type answer struct {
 // fails what is judged; a mock beside it that does not is the harness's fault.
 func (w *world) ask(ctx context.Context, c call) (*answer, error) {
 	a, err := w.askOnce(ctx, c)
+	for tries := 0; err == nil && c.to.control == nil && tries < 3; tries++ {
+		// What a target must do (TGT-30), a judge does too: that is no refusal.
+		wait, later := judge.RetryAfter(a.Status, a.Header)
+		if !later {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(wait):
+		}
+		a, err = w.askOnce(ctx, c)
+	}
 	if err == nil && a.Status == http.StatusUnauthorized {
 		if fresh, ok := w.renewed(ctx, c.to, c.bearer); ok {
 			c.bearer = fresh
