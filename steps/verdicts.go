@@ -133,7 +133,7 @@ type refusal struct {
 
 // unknownBearer are the requirements that something is refused to a bearer that
 // is none, or none any more; with which status is SRC-41.
-var unknownBearer = []string{"SRC-45", "SRC-46", "SRC-48"}
+var unknownBearer = []string{"SRC-45", "SRC-46", "SRC-48", "SRC-77"}
 
 var fitting = []int{400, 401, 403, 404, 405, 409, 412, 415, 422}
 
