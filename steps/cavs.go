@@ -262,7 +262,7 @@ func (w *world) untilSays(ctx context.Context, want string) error {
 	for end := time.Now().Add(time.Minute + time.Second); !says() && time.Now().Before(end); {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return ranOut(ctx, fmt.Sprintf("the CAVS to say %q", want))
 		case <-time.After(500 * time.Millisecond):
 		}
 		if err := w.attempt(ctx, w.last.call); err != nil {

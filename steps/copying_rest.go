@@ -10,32 +10,54 @@ import (
 // This file waits: for a copy that comes to rest, an update that is over, a request that comes.
 
 func (w *world) comesToRest(ctx context.Context) error {
+	var all []*passage
 	for _, f := range w.flows {
 		if f.target != nil {
-			if err := w.rest(ctx, f); err != nil {
-				return err
-			}
+			all = append(all, f)
 		}
+	}
+	return w.rest(ctx, all...)
+}
+
+// ranOut is the error of a wait that the end of the scenario cut short: then
+// nothing can be judged. A wait whose own time is over has none: what follows
+// judges what is there by then.
+func ranOut(scenario context.Context, waitedFor string) error {
+	if err := scenario.Err(); err != nil {
+		return fmt.Errorf("waiting for %s: %w", waitedFor, err)
 	}
 	return nil
 }
 
-// rest waits until a passage's target has nothing more to do now. An outside
-// target is at rest when its own status says so, or the source has heard
-// nothing for a while.
-func (w *world) rest(ctx context.Context, f *passage) error {
+// rest waits until the targets of passages have nothing more to do now, as long
+// as a copy may take: they copy at the same time.
+func (w *world) rest(ctx context.Context, flows ...*passage) error {
 	if w.ours() {
 		return w.cluster.Idle(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.env.Timeouts.copy())
+	within, cancel := context.WithTimeout(ctx, w.env.Timeouts.copy())
 	defer cancel()
-	quiet := 3 * time.Second
-	if f.connection == "" {
-		quiet = 500 * time.Millisecond // nothing was accepted, so that nothing should come
+	for _, f := range flows {
+		if err := w.restOf(within, f); err != nil {
+			return err
+		}
 	}
-	seenLast, since := -1, time.Now()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
+	return ranOut(ctx, "the copying to come to rest")
+}
+
+// restOf waits for one outside target, as long as ctx goes. It is at rest when
+// its own status says so. One that does not tell is so when the source, which
+// must have heard of it at all, has heard nothing for a while; or, as a target
+// with a short schedule is never quiet, when it has gone through a whole update.
+func (w *world) restOf(ctx context.Context, f *passage) error {
+	accepted := !f.connected.IsZero()
+	quiet := quietRefused
+	if accepted {
+		quiet = quietCopy
+	}
+	begun := time.Now()
+	var all []seen
+	count, since := -1, begun
 	for {
 		over, known := w.copyOver(ctx, f)
 		if over {
@@ -44,24 +66,33 @@ func (w *world) rest(ctx context.Context, f *passage) error {
 		if known {
 			since = time.Now() // it says that it is copying
 		} else if f.source.control != nil {
-			all, err := w.received(ctx, f.source)
+			var err error
+			all, err = w.heard(ctx, f)
 			if ctx.Err() != nil {
-				return nil // what follows judges what is there by now
+				return nil
 			}
 			if err != nil {
 				return err
 			}
-			if len(all) != seenLast {
-				seenLast, since = len(all), time.Now()
+			if len(all) != count {
+				count, since = len(all), time.Now()
+				if updatedTwice(all, begun) {
+					return nil
+				}
+			}
+			if accepted && count == 0 && !w.isOver(f) {
+				since = time.Now() // it has not begun yet
 			}
 		}
-		if time.Since(since) > quiet {
-			return nil
+		if still := time.Since(since); still > quiet {
+			if !accepted || still > quietFailed || w.isOver(f) || !failing(all) {
+				return nil
+			}
 		}
 		select {
 		case <-ctx.Done():
-			return nil // what follows judges what is there by now
-		case <-tick.C:
+			return nil
+		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
@@ -100,10 +131,17 @@ func (w *world) nextUpdate(ctx context.Context) error {
 	if err := w.pass(ctx, w.env.updateEvery()+time.Second); err != nil {
 		return err
 	}
+	within, cancel := context.WithTimeout(ctx, w.env.Timeouts.copy()) // for all of them, as they ask at the same time
+	defer cancel()
 	for f, was := range before {
-		w.roundOver(ctx, f, was)
+		if f.target != nil && f.connection == "" { // it tells nothing
+			if err := w.restOf(within, f); err != nil {
+				return err
+			}
+		}
+		w.roundOver(within, f, was)
 	}
-	return nil
+	return ranOut(ctx, "the next update to be over")
 }
 
 // lastCheck is when a passage's last round began, as its outside target tells
@@ -124,13 +162,11 @@ func (w *world) lastCheck(ctx context.Context, f *passage) string {
 }
 
 // roundOver waits until a round that began after the last one is over, for
-// where a system is slow; what follows judges what is there by then.
+// where a system is slow, as long as ctx goes; what follows judges what is there by then.
 func (w *world) roundOver(ctx context.Context, f *passage, was string) {
 	if was == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, w.env.Timeouts.copy())
-	defer cancel()
 	for {
 		now := w.lastCheck(ctx, f)
 		if over, known := w.copyOver(ctx, f); now == "" || now != was && over || !known {
@@ -163,12 +199,13 @@ func (w *world) hasAskedTimes(ctx context.Context, _, path, times string) error 
 	if w.ours() {
 		return w.pass(ctx, 10*time.Minute)
 	}
+	scenario, waited := ctx, times+" requests for "+path
 	ctx, cancel := context.WithTimeout(ctx, w.env.Timeouts.copy())
 	defer cancel()
 	for {
 		all, err := w.received(ctx, w.flow.source)
 		if ctx.Err() != nil {
-			return nil // what follows judges what is there by now
+			return ranOut(scenario, waited)
 		}
 		if err != nil {
 			return err
@@ -180,22 +217,29 @@ func (w *world) hasAskedTimes(ctx context.Context, _, path, times string) error 
 			}
 		}
 		if asked >= number(times) {
-			return w.rest(ctx, w.flow)
+			return w.rest(scenario, w.flow)
 		}
 		select {
 		case <-ctx.Done():
-			return nil // what follows judges what is there by now
+			return ranOut(scenario, waited)
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
 }
 
+// hasAskedFor waits until the source has heard a request, which comes with the
+// copy: from a mock at once, from an outside target when it gets there.
 func (w *world) hasAskedFor(ctx context.Context, _, path string) error {
-	ctx, cancel := context.WithTimeout(ctx, w.env.Timeouts.request())
+	limit := w.env.Timeouts.request()
+	if !w.ours() {
+		limit = w.env.Timeouts.copy()
+	}
+	scenario := ctx
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
 		all, err := w.received(ctx, w.flow.source)
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		if slices.ContainsFunc(all, func(e seen) bool { return e.matches(path) }) {
@@ -203,7 +247,10 @@ func (w *world) hasAskedFor(ctx context.Context, _, path string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return w.rec.Fail(w.subject, "a request for "+path, "none")
+			if err := ranOut(scenario, "a request for "+path); err != nil {
+				return err
+			}
+			return w.rec.Fail(w.subject, "a request for "+path, fmt.Sprintf("none within %s", limit))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

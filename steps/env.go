@@ -147,6 +147,19 @@ func (e *Env) otherPatient() string { return orElse(e.OtherPatient, "other") }
 
 func (e *Env) updateEvery() time.Duration { return orElse(e.UpdateEvery, 5*time.Minute) }
 
+// ScenarioTime is what a scenario may take in real time before it counts as
+// hanging. With an outside system it is more than its steps may wait for in all,
+// so that a wait that runs out ends in what it found.
+func (e *Env) ScenarioTime() time.Duration {
+	const slack = 2 * time.Minute // for answers, and for mocks, which need no more than that
+	if len(e.Roles) == 0 {
+		return slack
+	}
+	// The longest wait for a copy to come to rest, twice for an update with what
+	// it brings, and for a connection to end.
+	return 4*e.Timeouts.copy() + 4*e.UpdateEvery + slack
+}
+
 func (t Timeouts) request() time.Duration { return orElse(t.Request, 15*time.Second) }
 func (t Timeouts) copy() time.Duration    { return orElse(t.Copy, 2*time.Minute) }
 

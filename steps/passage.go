@@ -36,7 +36,7 @@ type passage struct {
 	identifier string    // the identifier of the run that the source gave the patient
 	connection string    // the connection's id
 	expiresIn  int64     // seconds, as $connect said
-	connected  time.Time // the target's time when $connect was accepted
+	connected  time.Time // the target's time when $connect was accepted; zero = it was not
 	copy       string    // the id of the patient's copy at the target
 }
 

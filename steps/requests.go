@@ -352,6 +352,11 @@ func (w *world) expand(ctx context.Context, text string) (string, error) {
 		if !strings.Contains(text, v.name) {
 			continue
 		}
+		if v.value == "" && v.name == "{connection}" {
+			if _, err := w.connection(); err != nil {
+				return "", err
+			}
+		}
 		if v.value == "" {
 			return "", fmt.Errorf("%s: the scenario has none yet", v.name)
 		}

@@ -39,7 +39,7 @@ func (w *world) connection() (*passage, error) {
 		return nil, fmt.Errorf("no target EHR is connected")
 	}
 	if f.connection == "" {
-		return nil, w.unjudged("$connect gave no Content-Location with the connection's id")
+		return nil, w.unjudged("the target EHR tells no connection: $connect gave no Content-Location with its id")
 	}
 	return f, nil
 }

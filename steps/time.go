@@ -57,7 +57,7 @@ func (w *world) pass(ctx context.Context, d time.Duration) error {
 	}
 	select {
 	case <-ctx.Done():
-		return ctx.Err()
+		return ranOut(ctx, fmt.Sprintf("%s to pass", d))
 	case <-time.After(d):
 		return nil
 	}

@@ -53,8 +53,11 @@ func (c *collector) first(sc *godog.ScenarioContext) {
 			// Not selected, or not to be begun any more. A skip in Before ends it without a step.
 			return context.WithValue(ctx, goingKey{}, (*going)(nil)), godog.ErrSkip
 		}
-		ctx, cancel := context.WithTimeoutCause(ctx, c.opt.ScenarioTimeout,
-			fmt.Errorf("the scenario took longer than %s", c.opt.ScenarioTimeout))
+		limit := c.opt.ScenarioTimeout
+		if limit <= 0 {
+			limit = c.env.ScenarioTime()
+		}
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the scenario took longer than %s", limit))
 		g := &going{
 			result: planned, cancel: cancel, ids: map[string]int{},
 			record: judge.NewRecord(judge.Options{Levels: c.env.Levels, Dialect: c.env.Dialect, Masker: c.env.Masker}),
@@ -115,7 +118,7 @@ func (g *going) step(ctx context.Context, st *godog.Step, status godog.StepResul
 	case err == nil: // after another step ended the scenario
 		step.Verdict, step.DurationMS = reports.Skipped, 0
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		step.Verdict, step.Error = reports.Error, fmt.Sprintf("%v: %v", context.Cause(ctx), err)
+		step.Verdict, step.Error = reports.Error, fmt.Sprintf("%v, at last in %q: %v", context.Cause(ctx), st.Text, err)
 	case ctx.Err() != nil:
 		step.Verdict, step.Error = reports.Unjudged, "the run was cut short"
 	default:

@@ -211,14 +211,17 @@ func (d *doctor) target(ctx context.Context, r steps.Role) {
 		d.warn("target.fhir", "$connect was refused, so that the way back was not tried: "+said(a, err), "see TGT-10")
 		return
 	}
-	came := v.wait(ctx, d.within)
+	// When it begins is its own affair, and not one answer: so it has longer than that.
+	patience := 3 * d.within
+	d.s.doing(fmt.Sprintf("waiting up to %s for the target to come to the front door", patience))
+	came := v.wait(ctx, patience)
 	if place, err := url.Parse(a.header.Get("Content-Location")); err == nil && place.Query().Get("id") != "" {
 		_, _ = d.send(context.WithoutCancel(ctx), http.MethodPost, base+"/$disconnect", consumer, "application/x-www-form-urlencoded",
 			url.Values{"id": {place.Query().Get("id")}}.Encode())
 	}
 	if !came {
-		d.stop(reports.ExitNotJudged, "advertise", fmt.Sprintf("the target took $connect, and did not come to %s within %s", source, d.within),
-			"see that the target reaches the URL in advertise (name, port, firewall, TLS), and that it may call it")
+		d.stop(reports.ExitNotJudged, "advertise", fmt.Sprintf("the target took $connect, and did not come to %s within %s", source, patience),
+			"see that the target reaches the URL in advertise (name, port, firewall, TLS), and that it may call it; if it only begins later than that, raise timeouts.request, of which this is three times")
 		return
 	}
 	d.good("advertise", "the target reaches the front door")

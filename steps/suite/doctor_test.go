@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"example.org/ccde/reports"
+	"example.org/ccde/steps"
 )
 
 // clinic is a server that knows no more of the protocol than the doctor asks for.
@@ -225,4 +226,50 @@ func TestDoctorAsksForAFreshSecret(t *testing.T) {
 	found := examine(t, s.URL, "good-consumer", script)
 	assert.Equal(t, reports.ExitConformant, found.Exit(), "%v", found)
 	assert.Equal(t, 1, c.renewed, "the stale one was refused")
+}
+
+// TestDoctorWaitsForASlowStarter: when a target begins to copy is its own affair.
+func TestDoctorWaitsForASlowStarter(t *testing.T) {
+	door := newOutsider(t).door
+	for _, c := range []struct {
+		name   string
+		starts bool
+		exit   int
+	}{{"it comes later than one answer may take", true, reports.ExitConformant}, {"it never comes", false, reports.ExitNotJudged}} {
+		var told []string
+		d := &doctor{s: &System{door: door}, client: http.DefaultClient, within: 500 * time.Millisecond}
+		release := make(chan struct{})
+		d.s.Doing = func(task string) { told = append(told, task); close(release) }
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /r3/metadata", func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, `{"resourceType":"CapabilityStatement","fhirVersion":"3.0.1"}`)
+		})
+		mux.HandleFunc("GET /r3/$jwt", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "e30.e30.e30") })
+		mux.HandleFunc("POST /r3/$connect", func(_ http.ResponseWriter, r *http.Request) {
+			source := r.FormValue("source")
+			go func() {
+				<-release
+				if !c.starts {
+					return
+				}
+				time.Sleep(d.within)
+				req, err := http.NewRequest(http.MethodGet, source+"/metadata", nil)
+				if err != nil {
+					return
+				}
+				req.Header.Set("User-Agent", "slow starter")
+				if res, err := http.DefaultClient.Do(req); err == nil {
+					res.Body.Close()
+				}
+			}()
+		})
+		server := httptest.NewServer(mux)
+		d.target(t.Context(), steps.Role{FHIR: server.URL + "/r3"})
+		server.Close()
+		assert.Equal(t, c.exit, d.found.Exit(), "%s: %v", c.name, d.found)
+		assert.Len(t, told, 1, c.name)
+		if last := d.found[len(d.found)-1]; !c.starts {
+			assert.Contains(t, last.Fix, "timeouts.request", c.name)
+		}
+	}
 }

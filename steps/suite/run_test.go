@@ -210,7 +210,7 @@ func TestAStepThatCannotBeRegistered(t *testing.T) {
 func TestAScenarioThatHangs(t *testing.T) {
 	run := try(t, "Feature: f\n  @SRC-10\n  Scenario: one\n    When it waits\n    Then it works\n", func(o *Options) { o.ScenarioTimeout = 20 * time.Millisecond })
 	assert.Equal(t, map[string]string{"one": "error"}, verdicts(run))
-	assert.Contains(t, run.Scenarios[0].Error, "took longer than 20ms")
+	assert.Contains(t, run.Scenarios[0].Error, `took longer than 20ms, at last in "it waits"`)
 	assert.Equal(t, 3, run.ExitCode)
 }
 

@@ -48,7 +48,8 @@ type Options struct {
 	// Shuffle is the seed of an order in which scenarios are played; 0 = that of the
 	// files. The report has theirs.
 	Shuffle uint64
-	// ScenarioTimeout ends a scenario that hangs, in real time; 0 = 2 minutes.
+	// ScenarioTimeout ends a scenario that hangs, in real time; 0 = 2 minutes, or
+	// what suits the timeouts of an outside system.
 	ScenarioTimeout time.Duration
 	// Requirements selects scenarios by the ids that they judge, Only by their own
 	// ids in a report; nil = all. What is selected must be so by all of the three.
@@ -125,9 +126,6 @@ func (o *Options) defaults() error {
 	}
 	if o.Concurrency < 0 {
 		return fmt.Errorf("concurrency %d: give 1 or more, or 0 for what suits the runtime", o.Concurrency)
-	}
-	if o.ScenarioTimeout <= 0 {
-		o.ScenarioTimeout = 2 * time.Minute
 	}
 	if o.Progress == nil {
 		o.Progress = func(Event) {}

@@ -26,6 +26,8 @@ type System struct {
 	Roles []string // those to be judged
 	// Output takes what the system prints where the file starts it; nil = nobody.
 	Output io.Writer
+	// Doing is told what takes its time before anything is judged; nil = nobody.
+	Doing func(task string)
 	// Person does in the source's pages what smart.sign-in.command would, where the
 	// file has none; nil: nobody does.
 	Person func(ctx context.Context, link, what string) (string, error)
@@ -63,6 +65,12 @@ func NewSystem(file *config.System, roles []string) (*System, error) {
 		s.Roles = slices.DeleteFunc(s.Roles, func(r string) bool { return !slices.Contains(roles, r) })
 	}
 	return s, nil
+}
+
+func (s *System) doing(task string) {
+	if s.Doing != nil {
+		s.Doing(task)
+	}
 }
 
 // OpenSystem is NewSystem and Open.

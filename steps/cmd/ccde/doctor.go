@@ -69,6 +69,7 @@ func examine(ctx context.Context, s streams, system *suite.System, verbose bool)
 	p := newProgress(s.err, s.env, false, false)
 	defer p.close()
 	p.doing("looking whether " + system.Name() + " can be judged")
+	system.Doing = p.doing
 	if verbose {
 		system.Output = s.err
 	}

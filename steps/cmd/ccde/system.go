@@ -117,6 +117,7 @@ func (f *certifyFlags) ready(ctx context.Context, s streams, p *progress, system
 		doing = "starting " + c.Start
 	}
 	p.doing(doing)
+	system.Doing = p.doing
 	if f.verbose {
 		system.Output = s.err
 	}
