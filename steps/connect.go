@@ -303,7 +303,7 @@ func (w *world) noConnection(ctx context.Context, about *answer) error {
 		return err
 	}
 	for _, e := range seen {
-		if e.isToken() && strings.Contains(e.RequestBody.Text, url.QueryEscape(f.authorization)) {
+		if e.isToken() && judge.Shows(e.RequestBody.Text, f.authorization) {
 			return w.rec.Fail(w.subject, "no request to the source's token endpoint", e.Method+" "+e.URL)
 		}
 	}

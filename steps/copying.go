@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
 	"example.org/ccde/mockehr/control"
+	"example.org/ccde/steps/judge"
 )
 
 func copyingSteps() []step {
@@ -161,7 +161,7 @@ func (w *world) bearerEach(ctx context.Context) error {
 			return w.failAt(e, "TGT-22", "Authorization: Bearer [access token] with "+e.say(), fmt.Sprintf("%q", header(e.RequestHeader, "Authorization")))
 		}
 		for _, t := range f.tokens {
-			if strings.Contains(e.URL, t) || strings.Contains(e.URL, url.QueryEscape(t)) {
+			if judge.Shows(e.URL, t) {
 				return w.failAt(e, "TGT-22", "no access token in a URL", e.URL)
 			}
 		}
@@ -191,7 +191,7 @@ func (f *passage) shownIn(e seen) string {
 		secrets = append(secrets, struct{ what, value string }{"the access token", t})
 	}
 	for _, s := range secrets {
-		if s.value != "" && (strings.Contains(text, s.value) || strings.Contains(text, url.QueryEscape(s.value))) {
+		if judge.Shows(text, s.value) {
 			return s.what
 		}
 	}

@@ -2,7 +2,6 @@ package steps
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -193,16 +192,11 @@ func (w *world) noSecretShown(ctx context.Context) error {
 			all = append(all, secret{"the JWT that was sent", sent}) // also a spoiled one: little of it is another's
 		}
 		for _, one := range all {
-			if one.text == "" {
-				continue
-			}
-			for _, form := range []string{one.text, url.QueryEscape(one.text), base64.StdEncoding.EncodeToString([]byte(one.text))} {
-				if strings.Contains(text, form) {
-					return w.fail(a, "TGT-42", "no secret in "+a.call.method+" "+a.call.url, one.what+" in it")
-				}
+			if judge.Shows(text, one.text) {
+				return w.fail(a, "TGT-42", "no secret in "+a.call.method+" "+a.call.url, one.what+" in it")
 			}
 			if packedJWT.MatchString(one.text) {
-				if _, signature, ok := cutLast(one.text, "."); ok && len(signature) > 20 && strings.Contains(text, signature) {
+				if _, signature, ok := cutLast(one.text, "."); ok && len(signature) > 20 && judge.Shows(text, signature) {
 					return w.fail(a, "TGT-42", "no secret in "+a.call.method+" "+a.call.url, "the JWT's signature in it")
 				}
 			}

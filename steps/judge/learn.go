@@ -14,8 +14,8 @@ import (
 
 var (
 	jwtForm  = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)
-	xmlPart  = regexp.MustCompile(`<name\s+value="([a-z]+)"\s*/>\s*<value[A-Za-z]+\s+value="([^"]+)"`)
-	jsonForm = regexp.MustCompile(`"(access_token|refresh_token|client_secret|id_token|code_verifier)"\s*:\s*"([^"\\]+)"`)
+	xmlPart  = regexp.MustCompile(`<(?:\w+:)?name\s+value=["']([a-z]+)["']\s*(?:/>|></(?:\w+:)?name>)\s*<(?:\w+:)?value[A-Za-z]+\s+value=(?:"([^"]+)"|'([^']+)')`)
+	jsonForm = regexp.MustCompile(`"(access_token|refresh_token|client_secret|id_token|code_verifier)"\s*:\s*("(?:[^"\\]|\\.)+")`)
 )
 
 // secretFields are form and query parameters whose value is a secret, and its kind.
@@ -56,7 +56,10 @@ func (r *Record) learn(k *kept) {
 			if m[1] == "client_secret" || m[1] == "code_verifier" {
 				kind = "secret"
 			}
-			r.Secret(kind, m[2])
+			var value string
+			if json.Unmarshal([]byte(m[2]), &value) == nil {
+				r.Secret(kind, value)
+			}
 		}
 	}
 	for _, jwt := range jwtForm.FindAllString(k.URL, -1) {
@@ -134,12 +137,12 @@ func (r *Record) learnHeader(name, value string) {
 // learnParameters takes the values of one parameter of each Parameters resource
 // in a body, in JSON or XML, also of one in a Bundle.
 func (r *Record) learnParameters(body, name string) {
-	if !strings.Contains(body, "Parameters") || !strings.Contains(body, `"`+name+`"`) {
+	if !strings.Contains(body, "Parameters") || !strings.Contains(body, name) {
 		return
 	}
 	for _, m := range xmlPart.FindAllStringSubmatch(body, -1) {
 		if m[1] == name {
-			r.Secret("authorization", html.UnescapeString(m[2]))
+			r.Secret("authorization", html.UnescapeString(m[2]+m[3]))
 		}
 	}
 	var whole any

@@ -4,9 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -59,13 +57,13 @@ func (m *Masker) label(kind, secret string) string {
 const minPlain = 8
 
 // masked replaces a fixed set of secrets.
-type masked struct{ replacer *strings.Replacer }
+type masked struct{ finder *finder }
 
 func (m masked) mask(text string) string {
-	if text == "" || m.replacer == nil {
+	if text == "" || m.finder == nil {
 		return text
 	}
-	return m.replacer.Replace(text)
+	return m.finder.replace(text)
 }
 
 // masker is the replacer for all that this scenario and the run know by now.
@@ -95,41 +93,27 @@ func (r *Record) masker() masked {
 		}
 		return strings.Compare(a, b)
 	})
-	var pairs []string
+	var patterns []pattern
 	for _, s := range secrets {
-		for _, form := range forms(s) {
-			pairs = append(pairs, form.text, form.before+all[s]+form.after)
+		if len(s) < minPlain {
+			patterns = append(patterns, pattern{before: `"`, want: s, after: `"`, label: all[s]}, pattern{before: "=", want: s, after: "&", label: all[s]})
+			continue
+		}
+		for _, want := range spellings(s) {
+			patterns = append(patterns, pattern{want: want, label: all[s]})
 		}
 	}
-	return masked{strings.NewReplacer(pairs...)}
+	return masked{newFinder(patterns)}
 }
 
-type form struct{ text, before, after string }
-
-// forms are the spellings in which a secret can stand in a URL, header or body.
-func forms(secret string) []form {
-	if len(secret) < minPlain {
-		q := url.QueryEscape(secret)
-		out := []form{{`"` + secret + `"`, `"`, `"`}, {"=" + q + "&", "=", "&"}}
-		return out
-	}
-	seen := map[string]bool{}
-	var out []form
-	add := func(text string) {
-		if text != "" && !seen[text] {
-			seen[text] = true
-			out = append(out, form{text: text})
-		}
-	}
-	add(secret)
-	add(url.QueryEscape(secret))
-	add(url.PathEscape(secret))
-	if quoted, err := json.Marshal(secret); err == nil {
-		add(string(quoted[1 : len(quoted)-1]))
-	}
+// spellings are the texts that give a secret away: itself, and its base64.
+func spellings(secret string) []string {
+	out := []string{secret}
 	for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
 		for _, text := range inBase64(enc, secret) {
-			add(text)
+			if !slices.Contains(out, text) {
+				out = append(out, text)
+			}
 		}
 	}
 	return out
