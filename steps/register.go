@@ -48,6 +48,8 @@ var placeholders = map[string]string{
 	"{fault}":    `(` + strings.Join(slices.Sorted(maps.Keys(pageFaults)), "|") + `)`,
 	"{write}":    `(` + strings.Join(slices.Sorted(maps.Keys(writes)), "|") + `)`,
 	"{what}":     `(.+)`,
+	"{outsider}": `(` + strings.Join(slices.Sorted(maps.Keys(outsiders)), "|") + `)`,
+	"{referrer}": `(` + strings.Join(slices.Sorted(maps.Keys(referrers)), "|") + `) of (the patient|the other patient)`,
 	"{body}":     `(` + strings.Join(slices.Sorted(maps.Keys(wrongBodies)), "|") + `)`,
 	"{format}":   `(JSON|XML)`,
 }
@@ -88,6 +90,7 @@ func topics() []struct {
 		{"token", tokenSteps()},
 		{"sign-in", signInSteps()},
 		{"access", accessSteps()},
+		{"references", referredSteps()},
 		{"data", dataSteps()},
 		{"connect", connectSteps()},
 		{"copying", copyingSteps()},

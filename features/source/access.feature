@@ -40,6 +40,20 @@ Feature: What an access token opens, and what it doesn't
       | nobody     | Observation?patient={patient}&_count=1      |
       | a stranger | Observation?patient={patient}&_count=1      |
 
+  @SRC-48
+  Scenario Outline: The next page of the record is not shown to <caller>
+    Given the application has an access token of the source EHR for "user/*.read"
+    When the application reads "Observation?patient={patient}&_count=1" at the source EHR
+    And <caller> turns its page
+    Then it is refused with 401
+    When the application turns its page
+    Then it is granted
+
+    Examples:
+      | caller     |
+      | nobody     |
+      | a stranger |
+
   @SRC-42
   Scenario: Another patient's record is not read
     Given the application has an access token of the source EHR for "user/*.*"
@@ -66,6 +80,7 @@ Feature: What an access token opens, and what it doesn't
 
     Examples:
       | search                                                                    |
+      | Patient/{other patient}/_history/1                                        |
       | Patient?_id={other patient}                                               |
       | Patient?_count=100                                                        |
       | Observation?patient={other patient}                                       |
@@ -77,6 +92,19 @@ Feature: What an access token opens, and what it doesn't
       | Condition?_count=100                                                      |
       | Patient?_id={patient},{other patient}&_revinclude=Observation:subject     |
       | Observation?patient={patient}&_include=*&_count=100                       |
+
+  @SRC-42
+  Scenario Outline: Another patient's record is not found by a form, <form>
+    Given the application has an access token of the source EHR for "user/*.*"
+    When the application posts the search "<form>" to "Observation/_search" at the source EHR
+    Then nothing of the other patient is shown
+    When the application reads "Observation?patient={patient}&_count=1" at the source EHR
+    Then it is granted
+
+    Examples:
+      | form                                          |
+      | patient={other patient}                       |
+      | patient={patient},{other patient}&_count=100  |
 
   @SRC-42
   Scenario: A page of another patient's record is not turned
@@ -223,7 +251,30 @@ Feature: What an access token opens, and what it doesn't
   Scenario: What the record refers to is read, what it does not refer to is not
     Given the application has an access token of the source EHR for "user/*.read"
     And the source EHR has an Organization to which no record refers
-    When the application reads that Organization at the source EHR
+    When the application reads what was made at the source EHR
     Then it is refused with 403, 401 or 404
     When the application reads each resource that the patient's record refers to at the source EHR
     Then each of them is granted
+
+  @SRC-49
+  Scenario Outline: With <scopes>, <outsider> to which only <referrer> refers is not read
+    Given the application has an access token of the source EHR for "<scopes>"
+    And another application has an access token of the source EHR for "user/*.read" and <owner>
+    And the source EHR has <outsider> to which only <referrer> refers
+    When the application reads what was made at the source EHR
+    Then it is refused with 403, 401 or 404
+    When another application reads what was made at the source EHR
+    Then it is granted
+
+    Examples:
+      | scopes              | outsider       | referrer                                 | owner             |
+      | user/*.read         | a Practitioner | a Condition of the other patient         | the other patient |
+      | user/*.read         | a Binary       | a DocumentReference of the other patient | the other patient |
+      | user/Condition.read | a Practitioner | an Observation of the patient            | the patient       |
+
+  @SRC-49
+  Scenario: With a scope of Conditions, a Practitioner to which a Condition refers is read
+    Given the application has an access token of the source EHR for "user/Condition.read"
+    And the source EHR has a Practitioner to which only a Condition of the patient refers
+    When the application reads what was made at the source EHR
+    Then it is granted

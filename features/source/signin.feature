@@ -321,3 +321,16 @@ Feature: A person signs in and lets an application see a record
       | {redirect_uri}?more=1   |
       | {redirect_uri}%20       |
       | {redirect_uri}/../other |
+
+  @SRC-73
+  Scenario Outline: A sign-in shows nothing of another patient's by <path>
+    Given the web application has signed the person in for "launch/patient patient/*.read"
+    When the web application reads "<path>" at the source EHR
+    Then nothing of the other patient is shown
+    When the web application reads "Patient/{patient}" at the source EHR
+    Then it is granted
+
+    Examples:
+      | path                              |
+      | Patient/{other patient}           |
+      | Condition?patient={other patient} |
