@@ -65,6 +65,12 @@ func (w *world) restOf(ctx context.Context, f *passage) error {
 		}
 		if known {
 			since = time.Now() // it says that it is copying
+			if len(f.tokens) == 0 && f.source.control != nil {
+				// So that the token is known before a target that asks without end drives it out of the history.
+				if _, _, err := w.passageRequests(ctx, f); err != nil && ctx.Err() == nil {
+					return err
+				}
+			}
 		} else if f.source.control != nil {
 			var err error
 			all, err = w.heard(ctx, f)

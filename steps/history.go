@@ -242,6 +242,9 @@ func (w *world) passageRequests(ctx context.Context, f *passage) (tokens, data [
 		return nil, nil, err
 	}
 	issued := map[string]bool{}
+	for _, t := range f.tokens {
+		issued[t] = true // also one whose request is no longer in the history, which has an end
+	}
 	for _, e := range all {
 		if e.isToken() && e.form().Get("scope") == f.authorization {
 			tokens = append(tokens, e)
