@@ -90,7 +90,7 @@ func TestAFailedQueryMayBeTriedAgain(t *testing.T) {
 	}
 }
 
-func TestATargetThatTellsNoConnectionLeavesItUnjudged(t *testing.T) {
+func TestATargetThatTellsNoConnectionIsJudgedByTheRest(t *testing.T) {
 	w := &world{env: &Env{}, rec: judge.NewRecord(judge.Options{}), ids: []string{"TGT-43"}, flow: &passage{target: &node{name: "target"}}}
 	_, err := w.expand(t.Context(), "$connection?id={connection}")
 	require.ErrorIs(t, err, judge.ErrUnjudged)

@@ -38,7 +38,7 @@ func (w *world) connection() (*passage, error) {
 		return nil, fmt.Errorf("no target EHR is connected")
 	}
 	if f.connection == "" {
-		return nil, w.unjudged("the target EHR tells no connection: $connect gave no Content-Location with its id")
+		return nil, w.beyond("the target EHR tells no connection: $connect gave no Content-Location with its id")
 	}
 	return f, nil
 }
