@@ -35,7 +35,7 @@ func copiesSteps() []step {
 			`Then the target EHR does not hold the new result, unless a withdrawn Consent runs on there`, (*world).lacksNewsUnless},
 		{`the copy of the patient is at {role}`, "Finds the copy; {copy} is its id from here on. Judges TGT-26.",
 			`Then the copy of the patient is at the target EHR`, (*world).copyIsAt},
-		{`the rest of the record was copied`, "All that the source gave in good answers is held. Judges TGT-33.",
+		{`the rest of the record was copied`, "All that the source gave in good answers is held, and what a broken one had in it of another type is not. Judges TGT-33.",
 			`Then the rest of the record was copied`, (*world).restWasCopied},
 		{`the connection says what went wrong`, "The connection has a message, where the target tells how copying goes. Judges TGT-33.",
 			`And the connection says what went wrong`, (*world).saysWhatWentWrong},
@@ -290,7 +290,14 @@ func (w *world) restWasCopied(ctx context.Context) error {
 	}
 	rest := w.given(good)
 	rest.open = "Condition" // of a query that failed half-way some may be held
-	return w.sameAs(ctx, f, rest, false)
+	if err := w.sameAs(ctx, f, rest, false); err != nil || f.copy == "" {
+		return err
+	}
+	stray, _ := w.news["stray"].(string)
+	if n, err := w.resultsOf(ctx, f, stray); err != nil || n == 0 {
+		return err
+	}
+	return w.rec.Fail(w.subject, "nothing held of an answer with resources of another type", "the Observation that came in place of a Condition")
 }
 
 func contains(list []string, text string) bool {
@@ -426,7 +433,12 @@ func (w *world) newsAt(ctx context.Context, title string) (int, error) {
 			return 0, err
 		}
 	}
-	all, err := w.search(ctx, n, "the administrator", n.readback, "Observation?category=laboratory&patient="+f.copy+"&_count=200")
+	return w.resultsOf(ctx, f, value)
+}
+
+// resultsOf counts the laboratory results of a copied record with an identifier of the scenario's own.
+func (w *world) resultsOf(ctx context.Context, f *passage, value string) (int, error) {
+	all, err := w.search(ctx, f.target, "the administrator", f.target.readback, "Observation?category=laboratory&patient="+f.copy+"&_count=200")
 	if err != nil {
 		return 0, err
 	}

@@ -114,11 +114,23 @@ var pageFaults = map[string]control.Answer{
 		Body: `{"resourceType":"Basic","id":"no-bundle","code":{"text":"no Bundle"}}`},
 	"a Bundle of another type": {Headers: map[string]string{"Content-Type": "application/fhir+json"},
 		Body: `{"resourceType":"Bundle","type":"history","entry":[]}`},
+	"a page of another resource type": {Headers: map[string]string{"Content-Type": "application/fhir+json"},
+		Body: `{"resourceType":"Bundle","type":"searchset","total":1,"entry":[{"fullUrl":"{base}/Observation/{stray}","search":{"mode":"match"},` +
+			`"resource":{"resourceType":"Observation","id":"{stray}","identifier":[{"system":"` + newsSystem + `","value":"{stray}"}],"status":"final",` +
+			`"category":[{"coding":[{"system":"http://hl7.org/fhir/observation-category","code":"laboratory"}]}],` +
+			`"code":{"text":"Nobody asked for it"},"subject":{"reference":"Patient/{patient}"},"valueString":"stray"}}]}`},
 	"an empty answer": {Headers: map[string]string{"Content-Type": "application/fhir+json"}},
 }
 
 func (w *world) answersBroken(ctx context.Context, title, path, fault string) error {
-	return w.answersWith(ctx, title, path, 0, pageFaults[fault])
+	n, err := w.controlled(ctx, title)
+	if err != nil {
+		return err
+	}
+	a, stray := pageFaults[fault], "stray-"+randomText(4)
+	a.Body = strings.NewReplacer("{base}", n.fhir, "{patient}", w.env.patient(), "{stray}", stray).Replace(a.Body)
+	w.news["stray"] = stray // by which it is known again, should the target keep it
+	return w.answersWith(ctx, title, path, 0, a)
 }
 
 // bundleOf is what the node answers to a search of a type, as its administrator

@@ -114,6 +114,7 @@ Feature: The target EHR copies the person's record
       | a page of HTML          |
       | a resource of no Bundle |
       | a Bundle of another type |
+      | a page of another resource type |
       | an empty answer         |
 
   @TGT-33

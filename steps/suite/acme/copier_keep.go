@@ -27,11 +27,18 @@ func (s *Server) takePage(n *connection, q *query, place string, a *reply) (stri
 			q.asked = time.Now().Add(-10 * time.Second)
 		}
 	}
+	stray := ""
 	for _, e := range objects(b["entry"]) {
-		o := object(e["resource"])
-		if text(o["id"]) != "" && (o["resourceType"] == q.typ || object(e["search"])["mode"] == "include") {
+		o, mode := object(e["resource"]), object(e["search"])["mode"]
+		switch {
+		case text(o["id"]) != "" && (o["resourceType"] == q.typ || mode == "include"):
 			s.took(n, o)
+		case mode != "outcome" && o["resourceType"] != "OperationOutcome":
+			stray = text(o["resourceType"])
 		}
+	}
+	if stray != "" {
+		return "", fmt.Errorf("the page has a resource that was not asked for: %q", stray)
 	}
 	for _, l := range objects(b["link"]) {
 		if l["relation"] != "next" {
