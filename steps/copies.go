@@ -45,6 +45,10 @@ func copiesSteps() []step {
 			`When a new laboratory result of the patient is recorded at the source EHR`, (*world).recordNews},
 		{`a Condition of {who} is changed at {role}`, "Updates one at the EHR, as its administrator.",
 			`When a Condition of the patient is changed at the source EHR`, (*world).changeCondition},
+		{`{role} holds the new phone number`, "The copy of the Patient has the phone number that was changed last. Judges the scenario's first id.",
+			`Then the target EHR holds the new phone number`, (*world).holdsPhone},
+		{`the phone number of {who} is changed at {role}`, "Updates the Patient at the EHR, as its administrator.",
+			`When the phone number of the patient is changed at the source EHR`, (*world).changePhone},
 	}
 }
 
@@ -97,7 +101,11 @@ func (w *world) holdsCopy(ctx context.Context, target, source, who string, once 
 	}
 	given := w.given(data)
 	if len(given.nodes) == 0 {
-		return w.rec.Fail("TGT-24", "requests for the record that the source can answer", fmt.Sprintf("%d requests for data, and nothing given", len(data)))
+		id := "TGT-24"
+		if slices.Contains(w.ids, "TGT-10") {
+			id = "TGT-10" // all that such a scenario has of its own is how $connect named the source
+		}
+		return w.rec.Fail(id, "requests for the record that the source can answer", fmt.Sprintf("%d requests for data, and nothing given", len(data)))
 	}
 	return w.sameAs(ctx, f, given, once)
 }
@@ -410,6 +418,52 @@ func (w *world) changeCondition(ctx context.Context, who, title string) error {
 	o := all[0]
 	o.Set("note", []any{fhir.NewObject(fhir.Member{Name: "text", Value: "Looked at again: " + randomText(4)})})
 	return w.put(ctx, n, o)
+}
+
+// changePhone leaves the record as it is but for the Patient, who is in no search.
+func (w *world) changePhone(ctx context.Context, who, title string) error {
+	n, err := w.controlled(ctx, title)
+	if err != nil {
+		return err
+	}
+	id, _ := w.patientOf(who)
+	a, err := w.ask(ctx, call{kind: aRead, from: "the administrator", bearer: n.admin, to: n, method: http.MethodGet, url: n.fhir + "/Patient/" + id})
+	if err != nil {
+		return err
+	}
+	o := a.resource()
+	if a.Status != http.StatusOK || o == nil {
+		return fmt.Errorf("%s has no Patient/%s: %s", n.title(), id, a.is())
+	}
+	value := "+61 3 5550 " + randomText(4)
+	o.Set("telecom", []any{fhir.NewObject(fhir.Member{Name: "system", Value: "phone"}, fhir.Member{Name: "value", Value: value})})
+	w.news["phone"] = value
+	return w.put(ctx, n, o)
+}
+
+func (w *world) holdsPhone(ctx context.Context, title string) error {
+	n, err := w.role(ctx, title)
+	if err != nil {
+		return err
+	}
+	value, _ := w.news["phone"].(string)
+	f := w.flow
+	if f == nil || f.target != n || value == "" {
+		return fmt.Errorf("no record was moved to %s, or no phone number was changed", n.title())
+	}
+	if err := w.findCopy(ctx, f); err != nil || f.copy == "" {
+		return err
+	}
+	a, err := w.ask(ctx, call{kind: aRead, from: "the administrator", bearer: n.readback, to: n, method: http.MethodGet, url: n.fhir + "/Patient/" + f.copy})
+	if err != nil {
+		return err
+	}
+	for _, t := range a.resource().Objects("telecom") {
+		if t.Text("value") == value {
+			return nil
+		}
+	}
+	return w.fail(a, w.subject, "the Patient read again, with the phone number "+value, a.is())
 }
 
 // newsAt are the copies of the news at a node.

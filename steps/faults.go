@@ -20,6 +20,8 @@ func faultSteps() []step {
 			`When the source EHR answers the next 3 requests for "/r3/Condition" with status 500`, (*world).answersNext},
 		{`{role} answers the next {int} request(s) for "{path}" with status {int}, to be tried again after {int} seconds`, "The same with Retry-After.",
 			`When the source EHR answers the next 1 request for "/r3/Condition" with status 429, to be tried again after 120 seconds`, (*world).answersNextRetry},
+		{`{role} answers the next request for "{path}" with status {int}, to be tried again at a date in {int} seconds`, "The same with a date in Retry-After (RFC 9110 10.2.3), by the mock's clock when it answers.",
+			`When the source EHR answers the next request for "/r3/Condition" with status 503, to be tried again at a date in 8 seconds`, (*world).answersNextDate},
 		{`{role} answers the next {int} request(s) for "{path}" with status {int} and the body:`, "The same with a JSON body.",
 			`And the CAVS answers the next 1 request for "/auth/cavs" with status 200 and the body:`, (*world).answersNextBody},
 		{`{role} answers every request for "{path}" with status {int}`, "The same from here on.",
@@ -85,6 +87,18 @@ func (w *world) answersNextRetry(ctx context.Context, title, times, path, status
 	a := ownError(path, status)
 	a.Headers["Retry-After"] = after
 	return w.answersWith(ctx, title, path, number(times), a)
+}
+
+// answersNextDate takes a script: a rule's answer is made before its time is known.
+func (w *world) answersNextDate(ctx context.Context, title, path, status, after string) error {
+	w.scripts++
+	return w.loadScript(ctx, title, "script-"+strconv.Itoa(w.scripts)+".star", fmt.Sprintf(`
+def later(req):
+    at = time.now().in_location("UTC") + time.parse_duration("%ss")
+    answer(%s, headers = {"Content-Type": "application/fhir+json", "Retry-After": at.format("Mon, 02 Jan 2006 15:04:05 GMT")}, body = %q)
+
+on_request(later, path = %q, times = 1)
+`, after, status, ownError(path, status).Body, path))
 }
 
 func (w *world) answersNextBody(ctx context.Context, title, times, path, status string, body *godog.DocString) error {

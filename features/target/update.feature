@@ -21,6 +21,15 @@ Feature: The target EHR keeps the copy up to date
     Then the target EHR holds what the source EHR gave, each once
 
   @TGT-27
+  Scenario: The Patient is read again
+    Given the person has connected the target EHR to the source EHR
+    And the copying comes to rest
+    When the phone number of the patient is changed at the source EHR
+    And the next update is over
+    Then the target EHR holds the new phone number
+    And the target EHR holds what the source EHR gave, each once
+
+  @TGT-27
   Scenario: What comes twice is held once
     Given the person has connected the target EHR to the source EHR
     And the copying comes to rest
@@ -71,6 +80,16 @@ Feature: The target EHR keeps the copy up to date
       | status |
       | 429    |
       | 503    |
+
+  # Its clock may go a little ahead of the source EHR's.
+  @TGT-30
+  Scenario: The target EHR waits until the date that Retry-After says
+    Given the person has authorized the target EHR at the source EHR
+    When the source EHR answers the next request for "/r3/Condition" with status 503, to be tried again at a date in 8 seconds
+    And the person has connected them
+    And the target EHR has had time to ask for "/r3/Condition" 2 times
+    Then it asked for "/r3/Condition" again, not before 5 seconds were over
+    And the target EHR holds what the source EHR gave
 
   @TGT-30
   Scenario: On other errors the target EHR tries again, and waits longer each time
