@@ -250,7 +250,7 @@ func (w *world) connectGranted(ctx context.Context, a *answer) error {
 	if err != nil {
 		return err
 	}
-	a.call.flow.connected = now
+	a.call.flow.connected, a.call.flow.starter = now, a.call.from
 	w.passIfAsked(id)
 	return nil
 }

@@ -113,8 +113,8 @@ func (w *world) copyOver(ctx context.Context, f *passage) (over, known bool) {
 		_, err := f.target.control.Idle(ctx)
 		return err == nil, err == nil
 	}
-	status, bearer := "", f.target.consumer
-	if a, err := w.status(ctx, f, bearer); err == nil {
+	status := ""
+	if a, err := w.status(ctx, f, f.owner()); err == nil {
 		status = textParameter(a.json(), "status")
 	}
 	switch status {
@@ -156,7 +156,7 @@ func (w *world) lastCheck(ctx context.Context, f *passage) string {
 	if f.target == nil || f.target.outside == nil || f.connection == "" {
 		return ""
 	}
-	a, err := w.status(ctx, f, f.target.consumer)
+	a, err := w.status(ctx, f, f.owner())
 	if err != nil {
 		return ""
 	}

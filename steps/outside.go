@@ -124,7 +124,7 @@ func (w *world) cleanUp(ctx context.Context) {
 			continue
 		}
 		if f.connection != "" {
-			w.quietly(ctx, http.MethodPost, f.target.fhir+"/$disconnect", f.target.consumer, url.Values{"id": {f.connection}}.Encode())
+			w.quietly(ctx, http.MethodPost, f.target.fhir+"/$disconnect", f.owner(), url.Values{"id": {f.connection}}.Encode())
 		}
 		if f.copy != "" {
 			w.note("target: Patient/" + f.copy + " and its record, copied by the run, are still there")

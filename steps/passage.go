@@ -35,6 +35,7 @@ type passage struct {
 
 	identifier string    // the identifier of the run that the source gave the patient
 	connection string    // the connection's id
+	starter    string    // who sent the $connect that was accepted
 	expiresIn  int64     // seconds, as $connect said
 	connected  time.Time // the target's time when $connect was accepted; zero = it was not
 	copy       string    // the id of the patient's copy at the target
@@ -106,6 +107,15 @@ func randomText(bytes int) string {
 	b := make([]byte, bytes)
 	rand.Read(b) // never fails, says its documentation
 	return hex.EncodeToString(b)
+}
+
+// owner is the bearer that sees and stops the connection; one that was started
+// without a bearer needs none (protocol 1.9).
+func (f *passage) owner() string {
+	if f.starter == "the administrator" {
+		return f.target.admin
+	}
+	return f.target.consumer
 }
 
 func (f *passage) String() string {

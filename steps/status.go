@@ -23,6 +23,10 @@ func statusSteps() []step {
 			`And it tells source, consent, patient, times, and how much was copied`, (*world).tellsAll},
 		{`the connection is in the list, once`, "In the last answer of $connection without an id. Judges TGT-40.",
 			`And the connection is in the list, once`, (*world).isListed},
+		{`the connection is not in the list`, "In the last answer of $connection without an id: it is another's. Judges the scenario's first id.",
+			`And the connection is not in the list`, (*world).isNotListed},
+		{`it is refused, unless the connection was taken for one without a bearer`, "401, 403 or 404 for the last $connection?id=. A target that does not know the bearer of its $connect passes it over; then nobody is refused, and nothing is judged. Judges the scenario's first id.",
+			`Then it is refused, unless the connection was taken for one without a bearer`, (*world).refusedUnlessOpen},
 		{`{caller} stops the copying`, "POST $disconnect of the connection at hand.",
 			`When the person stops the copying`, (*world).stops},
 		{`the person stops the copying of {who}`, "The same for one patient's connection.",
@@ -125,18 +129,45 @@ func (w *world) tellsAll(ctx context.Context) error {
 	return nil
 }
 
-func (w *world) isListed(context.Context) error {
-	a, f := w.last, w.flow
+// timesListed is how often the last list has the connection at hand.
+func (w *world) timesListed() int {
 	n := 0
-	for _, one := range parametersNamed(a.json(), "connection") {
-		if textPart(one, "id") == f.connection {
+	for _, one := range parametersNamed(w.last.json(), "connection") {
+		if textPart(one, "id") == w.flow.connection {
 			n++
 		}
 	}
-	if n != 1 {
-		return w.fail(a, "TGT-40", "the connection "+f.connection+" in the list, once", fmt.Sprintf("%d times", n))
+	return n
+}
+
+func (w *world) isListed(context.Context) error {
+	if n := w.timesListed(); n != 1 {
+		return w.fail(w.last, "TGT-40", "the connection "+w.flow.connection+" in the list, once", fmt.Sprintf("%d times", n))
 	}
 	return nil
+}
+
+func (w *world) isNotListed(context.Context) error {
+	if _, err := w.connection(); err != nil {
+		return err
+	}
+	if n := w.timesListed(); n > 0 {
+		return w.fail(w.last, w.subject, "a list without the connection "+w.flow.connection+", which another started", fmt.Sprintf("it is there %d times", n))
+	}
+	return nil
+}
+
+// refusedUnlessOpen looks whose connection it is before it blames: one that was
+// started without a bearer is seen by its id (protocol 1.9).
+func (w *world) refusedUnlessOpen(ctx context.Context) error {
+	a := w.last
+	if a.Status == http.StatusOK {
+		open, err := w.ask(ctx, call{kind: aStatus, from: "nobody", to: a.call.to, method: http.MethodGet, url: a.call.url, flow: w.flow})
+		if err != nil || open.Status == http.StatusOK {
+			return err
+		}
+	}
+	return w.refusedAs(a, refusal{statuses: []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound}})
 }
 
 func (w *world) stops(ctx context.Context, caller string) error {

@@ -141,6 +141,20 @@ Feature: The person sees how the copying goes, and can stop it
     Then it is granted
 
   @TGT-43
+  Scenario: The person's app does not see a connection that the administrator started
+    Given the person has authorized the target EHR at the source EHR
+    And a $connect request
+    When the administrator sends it
+    Then it is granted
+    When the person's app reads "$connection" at the target EHR
+    Then it is granted
+    And the connection is not in the list
+    When the person's app reads "$connection?id={connection}" at the target EHR
+    Then it is refused, unless the connection was taken for one without a bearer
+    When the administrator reads "$connection?id={connection}" at the target EHR
+    Then it is granted
+
+  @TGT-43
   Scenario: A connection that was started without a bearer is seen by its id
     Given the person has authorized the target EHR at the source EHR
     And a $connect request
