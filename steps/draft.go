@@ -24,6 +24,7 @@ type draft struct {
 	fault   string // what is wrong with the JWT that goes with it; "" = nothing
 	asParts bool   // as a Parameters resource
 	xml     bool   // in XML
+	charset bool   // its Content-Type names the charset, UTF-8
 	wrong   string // what stands in place of the body; "" = the body
 }
 

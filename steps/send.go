@@ -31,6 +31,9 @@ func (w *world) send(ctx context.Context, d *draft, caller string) error {
 	if err != nil {
 		return err
 	}
+	if d.charset {
+		c.header.Set("Content-Type", c.header.Get("Content-Type")+"; charset=UTF-8")
+	}
 	d.spoil(&c)
 	if c.size > 0 {
 		return w.pour(ctx, c)
@@ -106,6 +109,10 @@ func (w *world) sentByTo(ctx context.Context, caller, title string) error {
 
 func (w *world) sentAsParameters(ctx context.Context) error {
 	return w.sendAtHand(ctx, func(d *draft) { d.asParts = true }, "", nil)
+}
+
+func (w *world) sentWithCharset(ctx context.Context) error {
+	return w.sendAtHand(ctx, func(d *draft) { d.charset = true }, "", nil)
 }
 
 func (w *world) sentUnchanged(ctx context.Context) error {

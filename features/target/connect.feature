@@ -20,6 +20,13 @@ Feature: The person connects the target EHR to the source EHR
     Then the target EHR holds what the source EHR gave
 
   @TGT-10
+  Scenario: A $connect whose form names its charset is accepted
+    Given the person has authorized the target EHR at the source EHR
+    And a $connect request
+    When it is sent as a form with a charset
+    Then it is granted
+
+  @TGT-10
   Scenario: A slash at the end of the source does not count
     Given the person has authorized the target EHR at the source EHR
     And a $connect request

@@ -118,6 +118,20 @@ Feature: The target EHR copies the person's record
       | an empty answer         |
 
   @TGT-33
+  Scenario: After an answer that is no Bundle the target EHR goes on
+    Given the person has authorized the target EHR at the source EHR
+    When the source EHR answers the next 1 request for "/r3/Condition" with status 200 and the body:
+      """
+      {"resourceType": "Basic", "id": "no-bundle", "code": {"text": "no Bundle"}}
+      """
+    And the person has connected them
+    And the copying comes to rest
+    And a new laboratory result of the patient is recorded at the source EHR
+    And the next update is over
+    Then it has asked the source EHR for data in that time
+    And the target EHR holds the new result, once
+
+  @TGT-33
   Scenario: Pages in a circle come to an end
     Given the source EHR's pages of "/r3/Condition" lead in a circle
     And the person has connected the target EHR to the source EHR
