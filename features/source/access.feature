@@ -236,7 +236,7 @@ Feature: What an access token opens, and what it doesn't
   Scenario Outline: Nothing outside the record is searched: <search>
     Given the application has an access token of the source EHR for "user/*.read"
     When the application reads "<search>" at the source EHR
-    Then it is refused with 403 or 401
+    Then it is refused with 403, 401 or 404
     When the application reads "Condition?patient={patient}" at the source EHR
     Then it is granted
 
