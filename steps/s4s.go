@@ -85,12 +85,24 @@ func scopesName(scopes, typ string) bool {
 	return false
 }
 
+// served are the rest entries of a CapabilityStatement that tell of the server;
+// others tell what the system asks of servers, as a client.
+func served(metadata map[string]any) []map[string]any {
+	var out []map[string]any
+	rest, _ := metadata["rest"].([]any)
+	for _, r := range rest {
+		if one := child(r); one["mode"] != "client" {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
 // listed are the types that a CapabilityStatement lists.
 func listed(metadata map[string]any) []string {
 	var out []string
-	rest, _ := metadata["rest"].([]any)
-	for _, r := range rest {
-		resources, _ := child(r)["resource"].([]any)
+	for _, r := range served(metadata) {
+		resources, _ := r["resource"].([]any)
 		for _, one := range resources {
 			out = append(out, asText(child(one)["type"]))
 		}

@@ -140,9 +140,8 @@ const oauthURIs = "http://fhir-registry.smarthealthit.org/StructureDefinition/oa
 
 // oauthURI is one of the endpoints that a CapabilityStatement names.
 func oauthURI(metadata map[string]any, name string) string {
-	rest, _ := metadata["rest"].([]any)
-	for _, r := range rest {
-		extensions, _ := child(child(r)["security"])["extension"].([]any)
+	for _, r := range served(metadata) {
+		extensions, _ := child(r["security"])["extension"].([]any)
 		for _, e := range extensions {
 			if child(e)["url"] != oauthURIs {
 				continue
