@@ -80,10 +80,39 @@ func (w *world) ask(ctx context.Context, c call) (*answer, error) {
 			a, err = w.askOnce(ctx, c)
 		}
 	}
+	if err == nil && (a.Status == http.StatusPreconditionFailed || a.Status == http.StatusPreconditionRequired) {
+		a, err = w.askForVersion(ctx, a)
+	}
 	if err == nil {
 		w.remember(a)
 	}
 	return a, err
+}
+
+// askForVersion sends an update or delete again with the If-Match that the
+// server demands (FHIR STU3 2.21.0.2), if its caller sees the version.
+func (w *world) askForVersion(ctx context.Context, refused *answer) (*answer, error) {
+	c := refused.call
+	if c.method != http.MethodPut && c.method != http.MethodDelete || c.header.Get("If-Match") != "" {
+		return refused, nil
+	}
+	read, err := w.askOnce(ctx, call{kind: aRead, from: c.from, bearer: c.bearer, to: c.to, method: http.MethodGet, url: c.url, flow: c.flow})
+	if err != nil {
+		return nil, err
+	}
+	tag := read.Header.Get("ETag")
+	if o := read.resource(); tag == "" && o.Text("meta", "versionId") != "" {
+		tag = `W/"` + o.Text("meta", "versionId") + `"`
+	}
+	if read.Status != http.StatusOK || tag == "" {
+		return refused, nil
+	}
+	c.header = c.header.Clone()
+	if c.header == nil {
+		c.header = http.Header{}
+	}
+	c.header.Set("If-Match", tag)
+	return w.askOnce(ctx, c)
 }
 
 func (w *world) askOnce(ctx context.Context, c call) (*answer, error) {
@@ -362,6 +391,9 @@ func (w *world) expand(ctx context.Context, text string) (string, error) {
 		}
 		if v.value == "" {
 			return "", fmt.Errorf("%s: the scenario has none yet", v.name)
+		}
+		if before, _, _ := strings.Cut(text, v.name); v.name == "{access token}" && strings.Contains(before, "?") {
+			v.value = url.QueryEscape(v.value) // its "+" or "&" would be read as something else
 		}
 		text = strings.ReplaceAll(text, v.name, v.value)
 	}
