@@ -196,6 +196,10 @@ func (w *world) signInGranted(a *answer) error {
 		return err
 	}
 	s := a.call.flow.signIn
+	if back.Get("state") != s.state && strings.Contains(a.Header.Get("Location"), "state="+s.state) {
+		// As it was sent, but not escaped: what it says beyond is no error and no code.
+		return w.fail(a, "SRC-71", "the state as it was sent", fmt.Sprintf("%q", back.Get("state")))
+	}
 	if back.Get("code") == "" || back.Has("error") {
 		return w.fail(a, id, "a redirect with a code", fmt.Sprintf("error %q: %s", back.Get("error"), back.Get("error_description")))
 	}
