@@ -16,7 +16,7 @@ func cavsSteps() []step {
 	return []step{
 		{`{app} is registered at {role}, with no endorsement`, "Creates the Device of protocol 1.7 with a JWT of the application.",
 			`Given the application is registered at the CAVS, with no endorsement`, (*world).registered},
-		{`{app} is registered at {role}, with the endorsements:`, "The same, and an Observation and an Organization for each row: endorser, url, type, comment, and status if it is not final.",
+		{`{app} is registered at {role}, with the endorsements:`, "The same, and an Observation and an Organization for each row: endorser, url, type, comment, and status if it is not final, category if it is no endorsement, beside for a second performer, phone for a telecom before the URL.",
 			`Given the application is registered at the CAVS, with the endorsements:`, (*world).registeredWith},
 		{`{role} is registered at {role} with its JWT`, "Registers a target EHR by a JWT that it gives out.",
 			`Given the target EHR is registered at the CAVS with its JWT`, (*world).targetRegistered},
@@ -44,7 +44,7 @@ func cavsSteps() []step {
 			`When the CAVS is asked without a JWT`, (*world).askedWithout},
 		{`the CAVS is asked with an empty JWT`, "POST /cavs with jwt= and nothing behind.",
 			`When the CAVS is asked with an empty JWT`, (*world).askedEmpty},
-		{`the CAVS says "{status}"`, "The status of the last answer: approved, unsuitable, unknown, invalid. Judges the scenario's first id.",
+		{`the CAVS says "{status}"`, "The status of the last answer: approved, unsuitable, unknown, invalid. Judges the scenario's first id, or CAV-02 where what is approved is the control of a refusal.",
 			`Then the CAVS says "approved"`, (*world).says},
 		{`the CAVS says "{status}", unless {excuse}`, "The same, where a row of the dialect tables may excuse another.",
 			`Then the CAVS says "invalid", unless it reads no dates`, (*world).saysUnless},
@@ -60,7 +60,7 @@ func cavsSteps() []step {
 			`And the endorsements are those registered`, (*world).endorsementsAre},
 		{`it answers within {int} seconds, and does not approve`, "An answer or 503 in time. Judges the scenario's first id.",
 			`Then it answers within 10 seconds, and does not approve`, (*world).notApproved},
-		{`the CAVS did not ask for the key set that the JWT names`, "Nobody fetched it at the source EHR. Judges CAV-11.",
+		{`{role} did not ask for the key set that the JWT names`, "Nobody fetched it at the mock to which the JWT leads. Judges the scenario's first id.",
 			`And the CAVS did not ask for the key set that the JWT names`, (*world).didNotFetch},
 	}
 }
@@ -285,8 +285,14 @@ func (w *world) saysStatus(want string, row *judge.Row) error {
 	if row != nil {
 		return w.form(a, w.subject, *row, false, expected, found)
 	}
+	if want == "approved" && slices.Contains(refusals, w.subject) {
+		return w.fail(a, "CAV-02", expected, found) // the control: of the refusal it says nothing
+	}
 	return w.fail(a, w.subject, expected, found)
 }
+
+// refusals are the requirements that a CAVS does not approve something.
+var refusals = []string{"CAV-03", "CAV-04", "CAV-05", "CAV-07", "CAV-08", "CAV-09"}
 
 func (w *world) refusesOrSays(_ context.Context, want string) error {
 	if a := w.last; a.Status >= 400 && a.Status < 500 {
@@ -341,18 +347,22 @@ func (w *world) notApproved(_ context.Context, limit string) error {
 	return nil
 }
 
-func (w *world) didNotFetch(ctx context.Context) error {
-	source, err := w.controlled(ctx, "the source EHR")
+func (w *world) didNotFetch(ctx context.Context, _ string) error {
+	title, named := w.news["strangers"].(string)
+	if !named {
+		return fmt.Errorf("no JWT names a key set; say \"the JWT names a key set at ...\" before")
+	}
+	at, err := w.controlled(ctx, title)
 	if err != nil {
 		return err
 	}
-	all, err := w.received(ctx, source)
+	all, err := w.received(ctx, at)
 	if err != nil {
 		return err
 	}
 	for _, e := range all {
 		if e.matches(strangersKeySet) {
-			return w.failAt(e, "CAV-11", "no request for a key set that only the JWT names", e.say())
+			return w.failAt(e, w.subject, "no request for a key set that only the JWT names", e.say())
 		}
 	}
 	return nil

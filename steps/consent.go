@@ -25,6 +25,9 @@ func consentSteps() []step {
 		{`the person sets "{path}" of the Consent to {value}`,
 			"Updates the Consent at the source.",
 			`When the person sets "status" of the Consent to "inactive"`, (*world).setsConsent},
+		{`the administrator sets "{path}" of the Consent to {value}, where that is taken`,
+			"The same as the administrator. A source may refuse a Consent that is not what protocol 1.3 wants: then nothing is judged, and nothing is missing.",
+			`When the administrator sets "policyRule" of the Consent to "http://hl7.org/fhir/ConsentPolicy/opt-in", where that is taken`, (*world).setsConsentIfTaken},
 		{`the person withdraws the Consent`,
 			"Sets the Consent's status to inactive.",
 			`When the person withdraws the Consent`, (*world).withdraws},
@@ -162,20 +165,49 @@ func (w *world) consentRead(_ context.Context, f *passage) (call, error) {
 
 func (w *world) setsConsent(ctx context.Context, path, value string) error {
 	f := w.flow
-	v, err := w.value(ctx, &draft{to: f.source}, value)
-	if err != nil {
-		return err
-	}
-	resource := clone(f.sent)
-	resource["id"] = f.consentID
-	if err := setPath(resource, strings.Split(path, "."), v); err != nil {
-		return err
-	}
-	body, err := json.Marshal(resource)
+	body, err := w.changedConsent(ctx, f, path, value)
 	if err != nil {
 		return err
 	}
 	return w.changeConsent(ctx, f, http.MethodPut, body)
+}
+
+func (w *world) setsConsentIfTaken(ctx context.Context, path, value string) error {
+	f := w.flow
+	body, err := w.changedConsent(ctx, f, path, value)
+	if err != nil {
+		return err
+	}
+	c, err := w.consentRead(ctx, f)
+	if err != nil {
+		return err
+	}
+	if c.bearer, _, err = w.bearerOf("the administrator", f.source); err != nil {
+		return err
+	}
+	c.from, c.kind, c.method, c.header, c.body = "the administrator", aWrite, http.MethodPut, fhirJSON(), body
+	a, err := w.ask(ctx, c)
+	if err != nil {
+		return err
+	}
+	if a.Status < 200 || a.Status > 299 {
+		return w.beyond(fmt.Sprintf("%s does not take such a Consent: %s", f.source.title(), a.is()))
+	}
+	return nil
+}
+
+// changedConsent is the passage's Consent with another value in it.
+func (w *world) changedConsent(ctx context.Context, f *passage, path, value string) ([]byte, error) {
+	v, err := w.value(ctx, &draft{to: f.source}, value)
+	if err != nil {
+		return nil, err
+	}
+	resource := clone(f.sent)
+	resource["id"] = f.consentID
+	if err := setPath(resource, strings.Split(path, "."), v); err != nil {
+		return nil, err
+	}
+	return json.Marshal(resource)
 }
 
 func (w *world) withdraws(ctx context.Context) error {

@@ -31,6 +31,8 @@ func dataSteps() []step {
 			`And the content of each document can be read`, (*world).documentsReadable},
 		{`the application parts its "{query}" at {role} by _lastUpdated`, "Finds an instant with something older and something newer, and asks for what is newer.",
 			`When the application parts its "Condition?patient={patient}" at the source EHR by _lastUpdated`, (*world).partsByTime},
+		{`the application parts its "{query}" at {role} by _lastUpdated in the zone {zone}`, "The same, with the instant as it is called in that time zone.",
+			`When the application parts its "Condition?patient={patient}" at the source EHR by _lastUpdated in the zone +05:30`, (*world).partsInZone},
 		{`what is newer than the instant is found, and only that`, "Judges SRC-63.",
 			`Then what is newer than the instant is found, and only that`, (*world).newerOnly},
 		{`what is newer than {duration} ago is that result only`, "Repeats the last search with _lastUpdated=gt. Judges SRC-63.",

@@ -27,6 +27,16 @@ func updated(o *fhir.Object) time.Time {
 }
 
 func (w *world) partsByTime(ctx context.Context, query, title string) error {
+	return w.partsInZone(ctx, query, title, "")
+}
+
+// newerThan is the parameter that asks for what changed after an instant.
+func newerThan(instant time.Time, zone string) (string, error) {
+	text, err := inZone(instant, zone, "2006-01-02T15:04:05.000Z07:00")
+	return "&_lastUpdated=gt" + url.QueryEscape(text), err
+}
+
+func (w *world) partsInZone(ctx context.Context, query, title, zone string) error {
 	n, err := w.role(ctx, title)
 	if err != nil {
 		return err
@@ -44,12 +54,16 @@ func (w *world) partsByTime(ctx context.Context, query, title string) error {
 		if err != nil {
 			return err
 		}
-		if instant, newer, ok := part(all); ok {
-			c.url += "&_lastUpdated=gt" + url.QueryEscape(instant.UTC().Format("2006-01-02T15:04:05.000Z"))
+		if instant, those, ok := part(all); ok {
+			newer, err := newerThan(instant, zone)
+			if err != nil {
+				return err
+			}
+			c.url += newer
 			if err := w.attempt(ctx, c); err != nil {
 				return err
 			}
-			w.news["parted"] = parted{instant, newer, w.last}
+			w.news["parted"] = parted{instant, those, w.last}
 			return nil
 		}
 		if n.outside != nil && len(all) > 0 {
@@ -58,7 +72,11 @@ func (w *world) partsByTime(ctx context.Context, query, title string) error {
 			if latest.IsZero() {
 				break
 			}
-			c.url += "&_lastUpdated=gt" + url.QueryEscape(latest.Add(time.Second).UTC().Format("2006-01-02T15:04:05.000Z"))
+			later, err := newerThan(latest.Add(time.Second), zone)
+			if err != nil {
+				return err
+			}
+			c.url += later
 			if err := w.attempt(ctx, c); err != nil {
 				return err
 			}

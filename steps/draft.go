@@ -98,13 +98,22 @@ func (w *world) double(_ context.Context, name string) error {
 	return nil
 }
 
-var relative = regexp.MustCompile(`^(half an hour|(?:a|an|\d+) (?:second|minute|hour|day)s?) (from now|ago)$`)
+var relative = regexp.MustCompile(`^(the day of )?(half an hour|(?:a|an|\d+) (?:second|minute|hour|day)s?) (from now|ago)(?: in the zone ([+-]\d\d:\d\d))?$`)
 
-// value reads a step's value: JSON, or an instant by the clock of the EHR that
-// the request is for.
+// inZone writes an instant as it is called in a time zone, such as "+05:30".
+func inZone(t time.Time, zone, layout string) (string, error) {
+	if zone == "" {
+		return t.UTC().Format(layout), nil
+	}
+	there, err := time.Parse("Z07:00", zone)
+	return t.In(there.Location()).Format(layout), err
+}
+
+// value reads a step's value: JSON, or an instant, or the day of one, by the
+// clock of the EHR that the request is for.
 func (w *world) value(ctx context.Context, d *draft, text string) (any, error) {
 	if m := relative.FindStringSubmatch(text); m != nil {
-		by, err := parseDuration(m[1])
+		by, err := parseDuration(m[2])
 		if err != nil {
 			return nil, err
 		}
@@ -118,10 +127,14 @@ func (w *world) value(ctx context.Context, d *draft, text string) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if m[2] == "ago" {
+		if m[3] == "ago" {
 			by = -by
 		}
-		return now.Add(by).UTC().Format(time.RFC3339), nil
+		layout := time.RFC3339
+		if m[1] != "" {
+			layout = time.DateOnly
+		}
+		return inZone(now.Add(by), m[4], layout)
 	}
 	text, err := w.expandValue(ctx, text)
 	if err != nil {

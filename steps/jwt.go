@@ -22,6 +22,9 @@ import (
 // the node that it is for.
 func (w *world) ownJWT(ctx context.Context, app string, to *node) (string, error) {
 	if r := to.outside; r != nil && !r.Trusts {
+		if w.good != 0 {
+			return "", w.beyond(fmt.Sprintf("%s does not trust the harness's keys, and how long the JWTs are good that it does trust is not the harness's to say", to.title()))
+		}
 		if unknown := r.Known["unknown"]; unknown != nil {
 			packed, err := unknown(ctx, "")
 			if err != nil {
@@ -47,7 +50,7 @@ func (w *world) ownJWT(ctx context.Context, app string, to *node) (string, error
 	if err != nil {
 		return "", err
 	}
-	claims := jwt.MapClaims{"iss": w.env.HarnessISS, "sub": app, "iat": now.Unix(), "exp": now.Add(23 * time.Hour).Unix(), "jti": randomText(8)}
+	claims := jwt.MapClaims{"iss": w.env.HarnessISS, "sub": app, "iat": now.Unix(), "exp": now.Add(orElse(w.good, 23*time.Hour)).Unix(), "jti": randomText(8)}
 	return signed(claims, w.env.HarnessKey, map[string]any{"kid": w.env.keyID()})
 }
 
@@ -147,16 +150,8 @@ var faults = map[string]func(ctx context.Context, w *world, good string, to *nod
 			return map[string]any{"kid": "its-own", "jwk": jwk(&key.PublicKey, "its-own")}
 		})
 	},
-	"names a key set at the source EHR": func(ctx context.Context, w *world, good string, _ *node) (string, error) {
-		source, err := w.role(ctx, "the source EHR")
-		if err != nil {
-			return "", err
-		}
-		set := source.fhir + strangersKeySet
-		return strangers(good, func(map[string]any, *rsa.PrivateKey) map[string]any {
-			return map[string]any{"kid": set, "jku": set}
-		})
-	},
+	"names a key set at the source EHR": namingSetAt("the source EHR"),
+	"names a key set at the target EHR": namingSetAt("the target EHR"),
 	"is another good one of the application": func(ctx context.Context, w *world, good string, to *node) (string, error) {
 		return w.resigned(good, func(c jwt.MapClaims) { c["jti"] = randomText(8) })
 	},
@@ -177,6 +172,21 @@ func claimed(claim string, from time.Duration) func(context.Context, *world, str
 			return "", err
 		}
 		return w.resigned(good, func(c jwt.MapClaims) { c[claim] = now.Add(from).Unix() })
+	}
+}
+
+// namingSetAt makes a JWT that leads to a key set at a mock, which nobody trusts.
+func namingSetAt(title string) func(context.Context, *world, string, *node) (string, error) {
+	return func(ctx context.Context, w *world, good string, _ *node) (string, error) {
+		at, err := w.controlled(ctx, title)
+		if err != nil {
+			return "", err
+		}
+		w.news["strangers"] = title
+		set := at.fhir + strangersKeySet
+		return strangers(good, func(map[string]any, *rsa.PrivateKey) map[string]any {
+			return map[string]any{"kid": set, "jku": set}
+		})
 	}
 }
 

@@ -41,6 +41,7 @@ var placeholders = map[string]string{
 	"{duration}": `(half an hour|(?:a|an|\d+) (?:second|minute|hour|day)s?)`,
 	"{int}":      `(\d+)`,
 	"{value}":    `(.+)`,
+	"{zone}":     `([+-]\d\d:\d\d)`,
 	"{unit}":     `(s|min|h|d|wk|mo|a)`,
 	"{statuses}": `(\d{3}(?:(?:, | or )\d{3})*)`,
 	"{excuse}":   `(` + strings.Join(slices.Sorted(maps.Keys(excuses)), "|") + `)`,

@@ -43,15 +43,19 @@ func (w *world) takeKnown(ctx context.Context, r *registration, status string) e
 type endorsed struct {
 	endorsement
 	status       string
+	category     string // endorsement, or what makes it none
+	beside       string // a second performer, who does not count
+	phone        string // a telecom of the endorser, before its URL
 	observation  string
 	organization string
 }
 
-// counting are the endorsements that count: final or amended.
+// counting are the endorsements that count: those of that category that are
+// final or amended.
 func (r *registration) counting() []endorsement {
 	var out []endorsement
 	for _, e := range r.all {
-		if e.status == "final" || e.status == "amended" {
+		if e.category == "endorsement" && (e.status == "final" || e.status == "amended") {
 			out = append(out, e.endorsement)
 		}
 	}
@@ -120,17 +124,29 @@ func (w *world) saveDevice(ctx context.Context, r *registration, status string) 
 }
 
 func (w *world) saveEndorsement(ctx context.Context, r *registration, e *endorsed) error {
+	telecom := []any{map[string]any{"system": "url", "value": e.URL}}
+	if e.phone != "" {
+		telecom = slices.Insert(telecom, 0, any(map[string]any{"system": "phone", "value": e.phone}))
+	}
 	var err error
-	if e.organization, err = w.store(ctx, r.at, "Organization", e.organization, map[string]any{
-		"name": e.Endorser, "telecom": []any{map[string]any{"system": "url", "value": e.URL}}}); err != nil {
+	if e.organization, err = w.store(ctx, r.at, "Organization", e.organization, map[string]any{"name": e.Endorser, "telecom": telecom}); err != nil {
 		return err
+	}
+	performers := []any{map[string]any{"reference": "Organization/" + e.organization}}
+	if e.beside != "" {
+		second, err := w.store(ctx, r.at, "Organization", "", map[string]any{"name": e.beside,
+			"telecom": []any{map[string]any{"system": "url", "value": "http://beside.example/"}}})
+		if err != nil {
+			return err
+		}
+		performers = append(performers, map[string]any{"reference": "Organization/" + second})
 	}
 	e.observation, err = w.store(ctx, r.at, "Observation", e.observation, map[string]any{
 		"status":    e.status,
-		"category":  []any{map[string]any{"coding": []any{map[string]any{"system": codes, "code": "endorsement"}}}},
+		"category":  []any{map[string]any{"coding": []any{map[string]any{"system": codes, "code": e.category}}}},
 		"code":      map[string]any{"coding": []any{map[string]any{"system": codes, "code": e.Type}}},
 		"subject":   map[string]any{"reference": "Device/" + r.device},
-		"performer": []any{map[string]any{"reference": "Organization/" + e.organization}},
+		"performer": performers,
 		"comment":   e.Comment,
 	})
 	return err
@@ -173,15 +189,15 @@ func (w *world) registeredWith(ctx context.Context, app, title string, table *go
 	return nil
 }
 
-// endorsementRows reads a table with the columns endorser, url, type, comment and status.
+// endorsementRows reads a table with the columns endorser, url, type, comment, status, category, beside and phone.
 func endorsementRows(table *godog.Table) ([]*endorsed, error) {
 	if table == nil || len(table.Rows) == 0 {
 		return nil, nil
 	}
-	known := []string{"endorser", "url", "type", "comment", "status"}
+	known := []string{"endorser", "url", "type", "comment", "status", "category", "beside", "phone"}
 	var out []*endorsed
 	for _, row := range table.Rows[1:] {
-		e := &endorsed{status: "final"}
+		e := &endorsed{status: "final", category: "endorsement"}
 		for i, cell := range row.Cells {
 			switch name := table.Rows[0].Cells[i].Value; name {
 			case "endorser":
@@ -194,6 +210,12 @@ func endorsementRows(table *godog.Table) ([]*endorsed, error) {
 				e.Comment = cell.Value
 			case "status":
 				e.status = cell.Value
+			case "category":
+				e.category = cell.Value
+			case "beside":
+				e.beside = cell.Value
+			case "phone":
+				e.phone = cell.Value
 			default:
 				return nil, fmt.Errorf("the table's column %q is none of %v", name, known)
 			}

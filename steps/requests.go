@@ -262,7 +262,7 @@ func requestSteps() []step {
 			"Sends the request at hand to that role with that caller's bearer.",
 			`When nobody sends it to the source EHR`, (*world).sentByTo},
 		{`its "{path}" is {value}`,
-			"Changes the request at hand: a value in JSON, or \"2 hours from now\", \"1 hour ago\".",
+			"Changes the request at hand: a value in JSON, or \"2 hours from now\", \"1 hour ago\", \"5 hours from now in the zone +05:30\", \"the day of 1 day ago\".",
 			`But its "period.end" is 5 hours from now`, (*world).change},
 		{`it has no "{path}"`,
 			"Takes a part of the request at hand away.",
@@ -375,7 +375,7 @@ func (w *world) expand(ctx context.Context, text string) (string, error) {
 		values[7].value = f.token.access
 	}
 	if f.signIn != nil {
-		values = append(values, struct{ name, value string }{"{redirect_uri}", f.signIn.redirect})
+		values = append(values, []struct{ name, value string }{{"{redirect_uri}", f.signIn.redirect}, {"{client_id}", f.signIn.id}}...)
 	}
 	if other := w.flows["another application"]; other != nil {
 		values[8].value = other.authorization

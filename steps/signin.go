@@ -52,6 +52,8 @@ func signInSteps() []step {
 			`But it comes from the phone application`, (*world).comesFrom},
 		{`its scope is no wider than "{scopes}"`, "Compares the scope of the token answer. Judges the scenario's first id.",
 			`And its scope is no wider than "patient/*.read"`, (*world).noWider},
+		{`its scope is no wider than "{scopes}", unless {excuse}`, "The same, where a row of the dialect tables may excuse it.",
+			`And its scope is no wider than "user/Patient.read", unless a withdrawn Consent runs on there`, (*world).noWiderUnless},
 		{`the person revokes what they granted at {role}`, "On the source's page.",
 			`When the person revokes what they granted at the source EHR`, (*world).revokesByPage},
 		{`{client} revokes its access token`, "By RFC 7009, at the revocation endpoint that smart-configuration names. Judges SRC-77.",

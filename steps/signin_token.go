@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"example.org/ccde/steps/judge"
 )
 
 // authenticated adds an application's credentials to a token request: HTTP
@@ -105,16 +107,28 @@ func (w *world) signInTokenGranted(ctx context.Context, a *answer) error {
 }
 
 // noWider compares scopes by what they name.
-func (w *world) noWider(_ context.Context, scopes string) error {
+func (w *world) noWider(_ context.Context, scopes string) error { return w.scopeWithin(scopes, nil) }
+
+func (w *world) noWiderUnless(_ context.Context, scopes, excuse string) error {
+	row := excuses[excuse]
+	return w.scopeWithin(scopes, &row)
+}
+
+func (w *world) scopeWithin(scopes string, row *judge.Row) error {
 	a := w.last
-	if a == nil || (a.call.kind != aCode && a.call.kind != aRefresh) {
-		return fmt.Errorf("the last answer is none of the token endpoint to a sign-in")
+	if a == nil || !a.call.kind.isToken() {
+		return fmt.Errorf("the last answer is none of the token endpoint")
 	}
 	allowed := strings.Fields(scopes)
 	for _, got := range strings.Fields(asText(a.json()["scope"])) {
-		if !slices.Contains(allowed, got) {
-			return w.fail(a, w.subject, fmt.Sprintf("a scope no wider than %q", scopes), fmt.Sprintf("%q in it", got))
+		if slices.Contains(allowed, got) {
+			continue
 		}
+		expected, found := fmt.Sprintf("a scope no wider than %q", scopes), fmt.Sprintf("%q in it", got)
+		if row != nil {
+			return w.form(a, w.subject, *row, false, expected, found)
+		}
+		return w.fail(a, w.subject, expected, found)
 	}
 	return nil
 }

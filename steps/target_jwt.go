@@ -29,6 +29,9 @@ func jwtSteps() []step {
 		{`the JWT is good`,
 			"Takes back what was wrong with the JWT.",
 			`When the JWT is good`, (*world).jwtGood},
+		{`the application's JWTs are good for {int} seconds`,
+			"Says how long the JWTs are that are made from here on. Where an outside system does not trust the harness's keys nothing is judged.",
+			`Given the application's JWTs are good for 4 seconds`, (*world).goodFor},
 		{`the answer is a JWT and nothing else`,
 			"200, application/jwt and a compact JWS. Judges TGT-01.",
 			`Then the answer is a JWT and nothing else`, (*world).isJWT},
@@ -96,6 +99,11 @@ func (w *world) jwtFault(ctx context.Context, fault string) error {
 		return nil
 	}
 	return w.presentFault(ctx, fault)
+}
+
+func (w *world) goodFor(_ context.Context, seconds string) error {
+	w.good = time.Duration(number(seconds)) * time.Second
+	return nil
 }
 
 func (w *world) jwtGood(ctx context.Context) error {

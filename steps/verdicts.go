@@ -65,6 +65,9 @@ func (w *world) inherent(c call) string {
 		}
 		return "SRC-01"
 	case anAuthorize:
+		if w.subject == "SRC-24" {
+			return w.subject // how soon it answers is what the scenario is about
+		}
 		return "SRC-10"
 	case aToken:
 		return "SRC-30"

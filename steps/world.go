@@ -34,6 +34,7 @@ type world struct {
 	nodes   map[string]*node
 
 	lasts   length              // how long an authorization is to last
+	good    time.Duration       // how long a JWT of an application that the harness plays is; 0 = 23 hours
 	expires int64               // how long a connection is to last, in seconds; 0 = as long as its authorization
 	flows   map[string]*passage // by application, or by patient and EHRs
 	flow    *passage            // the one at hand

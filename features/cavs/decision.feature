@@ -61,6 +61,26 @@ Feature: The CAVS says what is known of an application
       | entered-in-error |
       | cancelled        |
 
+  @CAV-02 @CAV-06
+  Scenario: An endorsement that was amended counts, and one of another category does not
+    Given the application is registered at the CAVS, with the endorsements:
+      | endorser        | url                    | type     | comment             | status  | category    |
+      | Patients United | http://united.example/ | approval | We use it ourselves | amended | endorsement |
+      | Hasty Reviewers | http://hasty.example/  | approval | Not looked at yet   | final   | laboratory  |
+    When the CAVS is asked about the JWT
+    Then the CAVS says "approved"
+    And the endorsements are those registered
+
+  @CAV-02 @CAV-06
+  Scenario: An endorsement is by the first who performed it, with their URL
+    Given the application is registered at the CAVS, with the endorsements:
+      | endorser           | url                    | type     | comment               | beside          | phone           |
+      | Patients United    | http://united.example/ | approval | We use it ourselves   | Hasty Reviewers |                 |
+      | Watchful Data Fund | http://watch.example/  | warning  | Keeps data for a year |                 | +1 202 555 0143 |
+    When the CAVS is asked about the JWT
+    Then the CAVS says "approved"
+    And the endorsements are those registered
+
   @CAV-03
   Scenario: A good JWT of no application is unknown
     Given another application is registered at the CAVS, with no endorsement
@@ -138,6 +158,16 @@ Feature: The CAVS says what is known of an application
     When the CAVS is asked about the JWT
     Then the CAVS says "approved"
     When 25 hours pass
+    And the CAVS is asked about the JWT
+    Then the CAVS says "invalid", unless it reads no dates
+
+  @CAV-08
+  Scenario: A JWT is invalid once it is over
+    Given the application's JWTs are good for 4 seconds
+    And the application is registered at the CAVS, with no endorsement
+    When the CAVS is asked about the JWT
+    Then the CAVS says "approved"
+    When 66 seconds pass
     And the CAVS is asked about the JWT
     Then the CAVS says "invalid", unless it reads no dates
 

@@ -31,3 +31,16 @@ Feature: The CAVS refuses malformed input, and takes no harm
     But its body is a broken form
     When it is sent
     Then the error shows no secret
+
+  @SEC-05
+  Scenario Outline: What the CAVS says of a JWT that <fault> does not hold it
+    Given a question to the CAVS about the JWT
+    But the JWT <fault>
+    When it is sent
+    Then the error shows no secret
+
+    Examples:
+      | fault                         |
+      | has expired                   |
+      | has a bad signature           |
+      | is signed with an unknown key |

@@ -154,6 +154,24 @@ Feature: What an access token opens, and what it doesn't
       | update a Condition        |
       | delete a Condition        |
 
+  @SRC-44
+  Scenario: A token to read gives no Consent
+    Given the application has an access token of the source EHR for "user/*.read"
+    And a Consent of the patient for "user/*.read"
+    When the application sends it to the source EHR
+    Then it is refused with 403 or 401
+    When it is sent
+    Then it is granted
+
+  @SRC-44
+  Scenario: A token to read authorizes nothing
+    Given the application has an access token of the source EHR for "user/*.read"
+    And an $authorize request
+    When the application sends it
+    Then it is refused with 403 or 401
+    When it is sent
+    Then it is granted
+
   @SRC-45
   Scenario: The access token ends when it says
     Given the authorization is to last 2 h
@@ -197,6 +215,21 @@ Feature: What an access token opens, and what it doesn't
     When the person deletes the Consent
     And the application reads "Patient/{patient}" at the source EHR
     Then it is refused with 403 or 401, unless a withdrawn Consent runs on there
+
+  @SRC-45
+  Scenario Outline: The access token ends when the Consent has <change>
+    Given the application has an access token of the source EHR for "user/*.read"
+    When the application reads "Patient/{patient}" at the source EHR
+    Then it is granted
+    When the administrator sets "<path>" of the Consent to <value>, where that is taken
+    And the application reads "Patient/{patient}" at the source EHR
+    Then it is refused with 403 or 401, unless a withdrawn Consent runs on there
+
+    Examples:
+      | change          | path              | value                                    |
+      | another policy  | policyRule        | "http://hl7.org/fhir/ConsentPolicy/opt-in" |
+      | come to its end | period.end        | 1 hour ago                               |
+      | another patient | patient.reference | "Patient/{other patient}"                |
 
   @SRC-45
   Scenario: The access token loses what the Consent loses, and gains nothing

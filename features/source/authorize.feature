@@ -86,6 +86,31 @@ Feature: The person authorizes an application at the source EHR
       | 364 days   | 1      | a      | 367 days   |
 
   @SRC-16
+  Scenario Outline: The end of a Consent is read in its time zone, <zone>
+    Given the authorization is to last 6 h
+    And a Consent of the patient for "user/*.read"
+    But its "period.end" is 5 hours from now in the zone <zone>
+    Then the source EHR refuses the Consent, when it is given or when it is authorized
+    Given a Consent of the patient for "user/*.read"
+    And its "period.end" is 7 hours from now in the zone <zone>
+    Then the Consent is authorized
+
+    Examples:
+      | zone   |
+      | +05:30 |
+      | -08:00 |
+
+  @SRC-16 @SRC-10
+  Scenario: A Consent that ends on a day ends with it
+    Given the authorization is to last 5 s
+    And a Consent of the patient for "user/*.read"
+    But its "period.end" is the day of 1 day ago
+    Then the source EHR refuses the Consent, when it is given or when it is authorized
+    Given a Consent of the patient for "user/*.read"
+    And its "period.end" is the day of 1 minute from now
+    Then the Consent is authorized
+
+  @SRC-16
   Scenario: A Consent whose period is over authorizes nothing
     Given a Consent of the patient for "user/*.read"
     But its "period.end" is 1 hour ago
@@ -247,6 +272,17 @@ Feature: The person authorizes an application at the source EHR
       | brings a key of its own in its header  |
 
   @SRC-22
+  Scenario: A JWT that names a key set is not authorized, and its key set not fetched
+    Given the person has given the source EHR a Consent for "user/*.read"
+    And an $authorize request
+    But the JWT names a key set at the target EHR
+    When it is sent
+    Then it is refused, unless JWTs are only read there
+    And the source EHR did not ask for the key set that the JWT names
+    When it is sent without that change
+    Then it is granted
+
+  @SRC-22
   Scenario Outline: A JWT that <fault> is not authorized, also where the CAVS approves
     Given the source EHR asks the CAVS
     And the CAVS answers every request for "/auth/cavs" with status 200 and the body:
@@ -356,4 +392,16 @@ Feature: The person authorizes an application at the source EHR
     And it is sent
     Then it is refused or carries a message, within 10 seconds
     When it is sent
+    Then it is granted
+
+  @SRC-24
+  Scenario: A CAVS that does not answer is said so, soon
+    Given the source EHR asks the CAVS
+    And the CAVS holds back its answer to the next request for "/auth/cavs"
+    And the person has given the source EHR a Consent for "user/*.read"
+    And an $authorize request
+    When it is sent
+    Then it is refused or carries a message, within 10 seconds
+    When the CAVS lets go of what it held back
+    And it is sent
     Then it is granted

@@ -95,6 +95,17 @@ Feature: The source EHR answers the Sync for Science queries
       | Condition?patient={patient}                       |
 
   @SRC-63
+  Scenario Outline: What is newer than an instant is found in its time zone, <zone>
+    Given the application has an access token of the source EHR for "user/*.read"
+    When the application parts its "Condition?patient={patient}" at the source EHR by _lastUpdated in the zone <zone>
+    Then what is newer than the instant is found, and only that
+
+    Examples:
+      | zone   |
+      | +05:30 |
+      | -08:00 |
+
+  @SRC-63
   Scenario: What is recorded now is newer than what was there
     Given the application has an access token of the source EHR for "user/*.read"
     And the application reads "Observation?category=laboratory&patient={patient}" at the source EHR

@@ -106,6 +106,21 @@ Feature: The source EHR refuses malformed input, and takes no harm
     Then the error shows no secret
 
   @SEC-05
+  Scenario Outline: An error of $authorize about a JWT that <fault> holds no JWT
+    Given the person has given the source EHR a Consent for "user/*.read"
+    And an $authorize request
+    But the JWT <fault>
+    When it is sent
+    Then the error shows no secret
+
+    Examples:
+      | fault                         |
+      | has expired                   |
+      | has a bad signature           |
+      | is signed with an unknown key |
+      | has the algorithm none        |
+
+  @SEC-05
   Scenario: An error of a read holds no secret
     Given the application has an access token of the source EHR for "user/Observation.read"
     When the application reads "Condition?patient={patient}" at the source EHR

@@ -130,6 +130,17 @@ Feature: A person signs in and lets an application see a record
       | method        | GET                       |
 
   @SRC-74
+  Scenario: A code request of a confidential application by its client_id alone is refused
+    Given the web application has a code for "patient/*.read"
+    And a code request of the web application
+    But it has no "Authorization"
+    And its "client_id" is "{client_id}"
+    When it is sent
+    Then it is refused
+    When it is sent without that change
+    Then it is granted
+
+  @SRC-74
   Scenario: Another application can't use the code
     Given the web application has a code for "patient/*.read"
     And a code request of the web application
@@ -208,6 +219,17 @@ Feature: A person signs in and lets an application see a record
       | refresh_token | another                    |
       | refresh_token | {access token}             |
       | Authorization | Basic bm9ib2R5Om5vdGhpbmc= |
+
+  @SRC-76
+  Scenario: A refresh of a confidential application by its client_id alone is refused
+    Given the web application has signed the person in for "patient/*.read offline_access"
+    And a refresh request of the web application
+    But it has no "Authorization"
+    And its "client_id" is "{client_id}"
+    When it is sent
+    Then it is refused
+    When it is sent without that change
+    Then it is granted
 
   @SRC-76
   Scenario: Another application can't use the refresh token

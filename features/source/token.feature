@@ -55,6 +55,32 @@ Feature: An application trades JWT and authorization for an access token
     Then it is granted
     And the access token is another than before
 
+  @SRC-30
+  Scenario: An authorization lives on beside a later one of the same Consent
+    Given the person has authorized the application at the source EHR for "user/*.read"
+    And a token request
+    When the person authorizes the application 2 times
+    And it is sent
+    Then it is granted
+
+  @SRC-30
+  Scenario: An authorization outlives its JWT
+    Given the application's JWTs are good for 4 seconds
+    And the authorization is to last 1 h
+    And the person has authorized the application at the source EHR for "user/*.read"
+    And a token request
+    When 6 seconds pass
+    And it is sent
+    Then it is granted
+
+  @SRC-31
+  Scenario: The access token has no scope that the Consent has lost
+    Given the person has authorized the application at the source EHR for "user/Patient.read user/Condition.read"
+    When the person sets "except.class" of the Consent to [{"system": "http://smarthealthit.org/fhir/scopes", "code": "user/Patient.read"}]
+    And the application asks for an access token
+    Then it is granted
+    And its scope is no wider than "user/Patient.read", unless a withdrawn Consent runs on there
+
   @SRC-33
   Scenario: Without a JWT there is no access token
     Given the person has authorized the application at the source EHR for "user/*.read"
@@ -223,6 +249,22 @@ Feature: An application trades JWT and authorization for an access token
     When the person deletes the Consent
     And it is sent
     Then it is refused, unless a withdrawn Consent runs on there
+
+  @SRC-38
+  Scenario Outline: A Consent that has <change> gives no access token
+    Given the person has authorized the application at the source EHR for "user/*.read"
+    And a token request
+    When it is sent
+    Then it is granted
+    When the administrator sets "<path>" of the Consent to <value>, where that is taken
+    And it is sent
+    Then it is refused, unless a withdrawn Consent runs on there
+
+    Examples:
+      | change          | path              | value                                    |
+      | another policy  | policyRule        | "http://hl7.org/fhir/ConsentPolicy/opt-in" |
+      | come to its end | period.end        | 1 hour ago                               |
+      | another patient | patient.reference | "Patient/{other patient}"                |
 
   @SRC-39
   Scenario: The token endpoint's errors are those of OAuth

@@ -19,7 +19,7 @@ import (
 
 // askTime is how long a CAVS has to answer, in real time: less than the 10
 // seconds that the one who asks has (protocol SRC-24).
-const askTime = 8 * time.Second
+const askTime = 5 * time.Second
 
 // maxAnswer is the longest answer that is read, in bytes.
 const maxAnswer = 1 << 20

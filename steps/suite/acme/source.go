@@ -214,7 +214,7 @@ type verdict struct {
 // askCAVS asks what is known of an application.
 func (s *Server) askCAVS(ctx context.Context, packed string) (verdict, error) {
 	var v verdict
-	ctx, cancel := context.WithTimeout(ctx, 6*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.CAVS, strings.NewReader(url.Values{"jwt": {packed}}.Encode()))
 	if err != nil {
