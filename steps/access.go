@@ -15,6 +15,8 @@ func accessSteps() []step {
 	return []step{
 		{`the application reads each resource of the other patient at {role}`, "Reads by id all that the administrator finds of that patient.",
 			`When the application reads each resource of the other patient at the source EHR`, (*world).readsOthers},
+		{`the application reads the version of the other patient at {role}`, "Reads the version of that Patient that the administrator sees, by its id.",
+			`When the application reads the version of the other patient at the source EHR`, (*world).readsOthersVersion},
 		{`nothing of the other patient is shown`, "403, 404, or an answer without any resource of that patient, whatever way it would come; nor does an error tell the name or the like. Judges the scenario's first id.",
 			`Then nothing of the other patient is shown`, (*world).nothingOfOther},
 		{`{caller} turns its page`, "Asks for the next link of the last search with that caller's bearer.",
@@ -86,6 +88,22 @@ func (w *world) readsOthers(ctx context.Context, title string) error {
 		return w.unjudged(fmt.Sprintf("%s has nothing of patient %s but %d resources", n.title(), other, len(paths)))
 	}
 	return w.readEach(ctx, n, paths)
+}
+
+func (w *world) readsOthersVersion(ctx context.Context, title string) error {
+	c, err := w.readCall(ctx, "the administrator", "Patient/{other patient}", title)
+	if err != nil {
+		return err
+	}
+	a, err := w.ask(ctx, c)
+	if err != nil {
+		return err
+	}
+	version := a.resource().Text("meta", "versionId")
+	if a.Status != http.StatusOK || version == "" {
+		return w.beyond("the other patient has no version that could be read: " + a.is())
+	}
+	return w.reads(ctx, "the application", "Patient/{other patient}/_history/"+version, title)
 }
 
 func (w *world) turnsPage(ctx context.Context, caller string) error {

@@ -71,6 +71,14 @@ Feature: What an access token opens, and what it doesn't
     Then it is granted
 
   @SRC-42
+  Scenario: A version of another patient is not read
+    Given the application has an access token of the source EHR for "user/*.*"
+    When the application reads the version of the other patient at the source EHR
+    Then nothing of the other patient is shown
+    When the application reads "Patient/{patient}" at the source EHR
+    Then it is granted
+
+  @SRC-42
   Scenario Outline: Another patient's record is not found by <search>
     Given the application has an access token of the source EHR for "user/*.*"
     When the application reads "<search>" at the source EHR
@@ -80,7 +88,7 @@ Feature: What an access token opens, and what it doesn't
 
     Examples:
       | search                                                                    |
-      | Patient/{other patient}/_history/1                                        |
+      | Patient/{other patient}/_history                                          |
       | Patient?_id={other patient}                                               |
       | Patient?_count=100                                                        |
       | Observation?patient={other patient}                                       |
