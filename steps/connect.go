@@ -166,7 +166,7 @@ func (w *world) hasConnectedForUpdates(ctx context.Context, who, target, source,
 	w.expires = int64((time.Duration(number(n))*every+every/2)/time.Second) + 1
 	if !w.ours() {
 		w.expires += 5 // the first copy takes real time too
-		if every <= quietCopy {
+		if every <= quietCopy && !w.env.TellsConnection {
 			// That it is over may only be seen by what follows it.
 			w.expires += int64((2*every + quietCopy) / time.Second)
 		}

@@ -43,7 +43,10 @@ type Env struct {
 	Patient, OtherPatient string
 	// UpdateEvery is the target's schedule; 0 = 5 minutes, that of the mocks.
 	UpdateEvery time.Duration
-	Timeouts    Timeouts
+	// TellsConnection says that the target is known to tell how copying goes
+	// (TGT-40), so that less is waited for.
+	TellsConnection bool
+	Timeouts        Timeouts
 	// Roles are the outside systems, by role: source, target, cavs. A role that
 	// is not there is played by a mock.
 	Roles map[string]Role

@@ -216,6 +216,7 @@ func (d *doctor) target(ctx context.Context, r steps.Role) {
 	d.s.doing(fmt.Sprintf("waiting up to %s for the target to come to the front door", patience))
 	came := v.wait(ctx, patience)
 	if place, err := url.Parse(a.header.Get("Content-Location")); err == nil && place.Query().Get("id") != "" {
+		d.s.tells = true
 		_, _ = d.send(context.WithoutCancel(ctx), http.MethodPost, base+"/$disconnect", consumer, "application/x-www-form-urlencoded",
 			url.Values{"id": {place.Query().Get("id")}}.Encode())
 	}

@@ -36,6 +36,7 @@ type System struct {
 	ca      []byte
 	door    *cluster.Door
 	process *process
+	tells   bool // the doctor saw that the target tells its connections
 }
 
 // ReadSystem reads a system's file; the error is a *UsageError.
@@ -185,7 +186,7 @@ func (s *System) Options(opt Options) (Options, error) {
 			}
 		}
 		if v := s.File.Target; v != nil {
-			e.UpdateEvery = timeOf(v.Update.Every)
+			e.UpdateEvery, e.TellsConnection = timeOf(v.Update.Every), s.tells
 		}
 		e.Timeouts = steps.Timeouts{Request: timeOf(s.File.Timeouts.Request), Copy: timeOf(s.File.Timeouts.Copy)}
 		if before != nil {
