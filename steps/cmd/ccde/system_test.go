@@ -92,7 +92,7 @@ func TestCertifyASystem(t *testing.T) {
 	code, out, errs = call(t, vendorEnv, "certify", file, "--list", "--tags", "@CAV-02 and @CAV-06")
 	require.Zero(t, code, errs)
 	assert.Contains(t, out, "cavs/decision.feature\n")
-	assert.Contains(t, out, "4 scenarios")
+	assert.Regexp(t, `\n\d+ scenarios\n`, out)
 	assert.NoDirExists(t, report, "nothing ran")
 
 	args := []string{"certify", file, "--requirement", "src-14,CAV-02", "--report", report, "--sign", private}
