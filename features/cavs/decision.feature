@@ -161,16 +161,6 @@ Feature: The CAVS says what is known of an application
     And the CAVS is asked about the JWT
     Then the CAVS says "invalid", unless it reads no dates
 
-  @CAV-08
-  Scenario: A JWT is invalid once it is over
-    Given the application's JWTs are good for 4 seconds
-    And the application is registered at the CAVS, with no endorsement
-    When the CAVS is asked about the JWT
-    Then the CAVS says "approved"
-    When 66 seconds pass
-    And the CAVS is asked about the JWT
-    Then the CAVS says "invalid", unless it reads no dates
-
   @CAV-09
   Scenario Outline: A JWT that <fault> deceives no CAVS
     Given the application is registered at the CAVS, with no endorsement

@@ -44,7 +44,7 @@ func TestAnotherModule(t *testing.T) {
 			broken = strings.Replace(broken, "http.StatusOK, map[string]any{\"healthy\"", "http.StatusTeapot, map[string]any{\"healthy\"", 1)
 			require.NoError(t, os.WriteFile(filepath.Join(cmd.Dir, "cavs.go"), []byte(broken), 0o600))
 		}
-		cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
+		cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off")
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}

@@ -138,7 +138,7 @@ func TestDialectIsJudged(t *testing.T) {
 		switch s.Verdict {
 		case reports.Failed:
 			got = append(got, s.Name)
-		case reports.Passed, reports.Warning:
+		case reports.Passed, reports.Warning, reports.Skipped: // skipped: what is no error in that dialect can show no secret
 		default:
 			t.Error(suite.Told(s))
 		}
@@ -151,7 +151,7 @@ func TestDialectIsJudged(t *testing.T) {
 	slices.Sort(want)
 	slices.Sort(got)
 	assert.Equal(t, slices.Compact(want), got)
-	assert.ElementsMatch(t, []string{"SRC-22", "SRC-23", "SRC-38", "SRC-45", "CAV-08", "SEC-01", "SEC-02", "SEC-05"}, ids)
+	assert.ElementsMatch(t, []string{"SRC-22", "SRC-23", "SRC-31", "SRC-38", "SRC-45", "CAV-08", "SEC-01", "SEC-02"}, ids)
 	assert.Equal(t, reports.ExitNotConformant, hard.ExitCode)
 }
 
