@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -168,6 +169,9 @@ func TestEveryFaultSpoilsTheJWT(t *testing.T) {
 	assert.WithinDuration(t, time.Now().Add(other), iat, 5*time.Second, "by the node's clock")
 	stillGood := regexp.MustCompile(`good one|another system|has expired|ends at|was issued`)
 	for fault := range faults {
+		if strings.HasPrefix(fault, "names a key set at") {
+			continue // of a mock, which is not here: source/authorize.feature tries it
+		}
 		bad, err := w.faulty(t.Context(), good, fault, n)
 		require.NoError(t, err, fault)
 		assert.NotEqual(t, good, bad, fault)
