@@ -282,8 +282,7 @@ func (w *world) restWasCopied(ctx context.Context) error {
 		}
 		found := false
 		for _, e := range data {
-			path, _ := e.below()
-			found = found || e.Status == http.StatusOK && q.asked(strings.TrimSuffix(path, "/_search"), e.query(), f.patient)
+			found = found || e.Status == http.StatusOK && q.asked(e.asked(), e.query(), f.patient)
 		}
 		if !found {
 			return w.rec.Fail(w.subject, "the other queries asked all the same: "+q.path(f.patient), "no such request")

@@ -100,8 +100,7 @@ func (s seen) answered() bool {
 	if s.Error != "" || s.Status == 0 || s.Status == http.StatusTooManyRequests || s.Status >= 500 {
 		return false
 	}
-	path, below := s.below()
-	if s.Status != http.StatusOK || !s.isData() || below && strings.Contains(strings.TrimSuffix(path, "/_search"), "/") || s.ResponseBody.Truncated {
+	if s.Status != http.StatusOK || !s.isData() || strings.Contains(s.asked(), "/") && !s.page || s.ResponseBody.Truncated {
 		return true
 	}
 	return s.body().Text("resourceType") == "Bundle" && s.body().Text("type") == "searchset"

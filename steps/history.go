@@ -142,6 +142,12 @@ func (s seen) below() (path string, ok bool) {
 	return path, ok
 }
 
+// asked is that path, of a search by POST as of the GET that it stands for.
+func (s seen) asked() string {
+	path, _ := s.below()
+	return strings.TrimSuffix(path, "/_search")
+}
+
 // matches says whether the request is for a path below the node's root, such as
 // /r3/Condition, and has the parameter that stands behind a question mark.
 func (s seen) matches(path string) bool {

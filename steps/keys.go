@@ -55,11 +55,8 @@ func (w *world) namedEndpoint(ctx context.Context, n *node) string {
 	if n.token != "" {
 		return n.token
 	}
-	a, err := w.ask(ctx, call{from: "nobody", to: n, method: http.MethodGet, url: n.fhir + "/metadata"})
-	if err != nil {
-		return ""
-	}
-	return TokenEndpoint(a.json())
+	uri, _, _ := w.named(ctx, n, "token") // one that can't be asked names none
+	return uri
 }
 
 // keyPlaces are the places where a kid may lead to, in the order of protocol 1.1.

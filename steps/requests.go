@@ -60,24 +60,18 @@ type answer struct {
 // ask sends a request and records it. An outside system that does not answer
 // fails what is judged; a mock beside it that does not is the harness's fault.
 func (w *world) ask(ctx context.Context, c call) (*answer, error) {
-	a, err := w.askOnce(ctx, c)
-	for tries := 0; err == nil && c.to.control == nil && tries < 3; tries++ {
-		// What a target must do (TGT-30), a judge does too: that is no refusal.
-		wait, later := judge.RetryAfter(a.Status, a.Header)
-		if !later {
-			break
+	once := func() (*answer, error) { return w.askOnce(ctx, c) }
+	send := once
+	if c.to.control == nil { // an outside system that asks for time refuses nothing
+		send = func() (*answer, error) {
+			return judge.Patiently(ctx, once, func(a *answer) (int, http.Header) { return a.Status, a.Header })
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(wait):
-		}
-		a, err = w.askOnce(ctx, c)
 	}
+	a, err := send()
 	if err == nil && a.Status == http.StatusUnauthorized {
 		if fresh, ok := w.renewed(ctx, c.to, c.bearer); ok {
 			c.bearer = fresh
-			a, err = w.askOnce(ctx, c)
+			a, err = once()
 		}
 	}
 	if err == nil && (a.Status == http.StatusPreconditionFailed || a.Status == http.StatusPreconditionRequired) {
@@ -351,19 +345,14 @@ func (w *world) expand(ctx context.Context, text string) (string, error) {
 	if f == nil {
 		f = &passage{}
 	}
-	if strings.Contains(text, "{source}") {
-		source, err := w.role(ctx, "the source EHR")
-		if err != nil {
-			return "", err
+	for _, which := range []string{"source", "second source"} {
+		if name := "{" + which + "}"; strings.Contains(text, name) {
+			n, err := w.role(ctx, "the "+which+" EHR")
+			if err != nil {
+				return "", err
+			}
+			text = strings.ReplaceAll(text, name, n.fhir)
 		}
-		text = strings.ReplaceAll(text, "{source}", source.fhir)
-	}
-	if strings.Contains(text, "{second source}") {
-		second, err := w.role(ctx, "the second source EHR")
-		if err != nil {
-			return "", err
-		}
-		text = strings.ReplaceAll(text, "{second source}", second.fhir)
 	}
 	values := []struct{ name, value string }{
 		{"{patient}", orElse(f.patient, w.env.patient())}, {"{other patient}", w.env.otherPatient()},

@@ -36,8 +36,7 @@ func (w *world) askedForAll(ctx context.Context) error {
 			continue
 		}
 		if slices.ContainsFunc(data, func(e seen) bool {
-			path, _ := e.below()
-			return q.asked(strings.TrimSuffix(path, "/_search"), e.query(), f.patient)
+			return q.asked(e.asked(), e.query(), f.patient)
 		}) {
 			continue
 		}
@@ -299,8 +298,7 @@ func (w *world) tokensApart(ctx context.Context) error {
 		}
 		for _, e := range data {
 			for _, other := range w.flows {
-				path, _ := e.below()
-				path = strings.TrimSuffix(path, "/_search")
+				path := e.asked()
 				if other != f && other.target != nil && other.source == f.source && other.patient != f.patient &&
 					(path == "Patient/"+other.patient && !passedOver(e) || slices.ContainsFunc(s4sQueries, func(q s4s) bool { return q.asked(path, e.query(), other.patient) })) {
 					return w.failAt(e, w.subject, "requests for patient "+other.patient+" with that patient's access token", e.say()+" with that of patient "+f.patient)

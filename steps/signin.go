@@ -138,7 +138,7 @@ func (w *world) browse(ctx context.Context, d *draft, approve bool) error {
 		}
 	}
 	d.flow.signIn.state = asText(d.fields["state"])
-	d.flow.signIn.link = withQuery(d.to.sign, query)
+	d.flow.signIn.link = WithQuery(d.to.sign, query)
 	a, err := person.decide(ctx, d.flow.signIn.link, d.flow.patient, approve)
 	if err != nil {
 		return err
@@ -152,7 +152,8 @@ func (w *world) browse(ctx context.Context, d *draft, approve bool) error {
 	return nil
 }
 
-func withQuery(link string, query url.Values) string {
+// WithQuery is a URL with more parameters, whether it has some or not.
+func WithQuery(link string, query url.Values) string {
 	if strings.Contains(link, "?") {
 		return link + "&" + query.Encode()
 	}

@@ -119,15 +119,21 @@ func (w *world) tokenEndpoint(ctx context.Context, n *node) (string, error) {
 
 // endpoint is an endpoint that the source's CapabilityStatement names (SRC-50).
 func (w *world) endpoint(ctx context.Context, n *node, name string) (string, error) {
+	uri, a, err := w.named(ctx, n, name)
+	if err == nil && uri == "" {
+		err = w.fail(a, "SRC-50", "a CapabilityStatement whose rest.security names "+name+" in oauth-uris", a.is())
+	}
+	return uri, err
+}
+
+// named is an endpoint that a system's CapabilityStatement names, "" if it
+// names none, with the answer that says so.
+func (w *world) named(ctx context.Context, n *node, name string) (string, *answer, error) {
 	a, err := w.ask(ctx, call{from: "nobody", to: n, method: http.MethodGet, url: n.fhir + "/metadata"})
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	uri := oauthURI(a.json(), name)
-	if uri == "" {
-		return "", w.fail(a, "SRC-50", "a CapabilityStatement whose rest.security names "+name+" in oauth-uris", a.is())
-	}
-	return uri, nil
+	return oauthURI(a.json(), name), a, nil
 }
 
 // TokenEndpoint is the token endpoint that a CapabilityStatement names, "" if none.

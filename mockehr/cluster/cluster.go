@@ -30,9 +30,7 @@ type Cluster struct {
 	book      *book
 	transport *http.Transport
 
-	adapt   adapter                                 // of the nodes of the first hour; nil = none
-	prepare func(ctx context.Context, n Node) error // what the user does to each node that has started; nil = nothing
-	passing bool                                    // is never reset, so that nothing is kept for that
+	manner
 
 	life sync.Mutex // held by whatever starts, ends or stops nodes
 
@@ -78,10 +76,10 @@ func Start(ctx context.Context, rt Runtime, specs ...Spec) (*Cluster, error) {
 
 // manner is how a cluster is started.
 type manner struct {
-	adapt    adapter
-	prepare  func(ctx context.Context, n Node) error
-	passing  bool // is never reset
-	onDemand bool // each node starts when it is first asked for
+	adapt    adapter                                 // of nodes that start from a template; nil = none
+	prepare  func(ctx context.Context, n Node) error // what the user does to each node that has started; nil = nothing
+	passing  bool                                    // it is never reset, so that nothing is kept for that
+	onDemand bool                                    // each node starts when it is first asked for
 }
 
 // adapter changes the configuration of a node before it starts, nil nothing;
@@ -100,7 +98,7 @@ func start(ctx context.Context, rt Runtime, specs []Spec, how manner) (c *Cluste
 		return nil, err
 	}
 	c = &Cluster{rt: rt, core: rt.core(), net: net, book: newBook(), cuts: map[link]struct{}{},
-		adapt: how.adapt, prepare: how.prepare, passing: how.passing}
+		manner: how}
 	c.transport = newTransport(c.dial, c.core.pool)
 	if door := c.core.opt.Door; door != nil {
 		c.book.put(door.Host(), door.Addr())

@@ -174,7 +174,7 @@ func TestDockerNodeThatCannotStartShowsItsLogs(t *testing.T) {
 	require.ErrorContains(t, err, "node b: bundle 0")
 	net, err := d.Network(testContext(t))
 	require.NoError(t, err)
-	c := &Cluster{rt: d, core: d.base, net: net, book: newBook(), cuts: map[link]struct{}{}, adapt: breakKey}
+	c := &Cluster{rt: d, core: d.base, net: net, book: newBook(), cuts: map[link]struct{}{}, manner: manner{adapt: breakKey}}
 	c.transport = newTransport(c.dial, nil)
 	m, err := c.newMember(Spec{Name: "broken"})
 	require.NoError(t, err)

@@ -136,27 +136,13 @@ func (d *doctor) send(ctx context.Context, method, place, bearer, contentType, b
 func (d *doctor) do(req *http.Request) (*reply, error) {
 	req.Header.Set("User-Agent", judge.UserAgent)
 	req.Header.Set("Accept", "application/fhir+json, application/json;q=0.9, */*;q=0.1")
-	for tries := 0; ; tries++ {
-		r, err := d.once(req)
-		if err != nil || tries == 3 {
-			return r, err
-		}
-		wait, later := judge.RetryAfter(r.status, r.header)
-		if !later {
-			return r, nil
-		}
-		select {
-		case <-req.Context().Done():
-			return nil, req.Context().Err()
-		case <-time.After(wait):
-		}
-		if req.Body, err = req.GetBody(); err != nil {
-			return nil, err
-		}
-	}
+	return judge.Patiently(req.Context(), func() (*reply, error) { return d.once(req) }, func(r *reply) (int, http.Header) { return r.status, r.header })
 }
 
-func (d *doctor) once(req *http.Request) (*reply, error) {
+func (d *doctor) once(req *http.Request) (_ *reply, err error) {
+	if req.Body, err = req.GetBody(); err != nil { // it may have been sent before
+		return nil, err
+	}
 	res, err := d.client.Do(req)
 	if err != nil {
 		return nil, err

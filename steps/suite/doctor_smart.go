@@ -70,11 +70,7 @@ func (d *doctor) known(ctx context.Context, field, authorize string, r steps.Rol
 	sum := sha256.Sum256([]byte("ccde-doctor-ccde-doctor-ccde-doctor-ccde-doctor"))
 	query := url.Values{"response_type": {"code"}, "client_id": {id}, "redirect_uri": {r.SMART.Redirect}, "scope": {"launch/patient patient/*.read"},
 		"state": {"ccde-doctor"}, "aud": {r.FHIR}, "code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}}
-	separator := "?"
-	if strings.Contains(authorize, "?") {
-		separator = "&"
-	}
-	a, err := d.send(ctx, http.MethodGet, authorize+separator+query.Encode(), "", "", "")
+	a, err := d.send(ctx, http.MethodGet, steps.WithQuery(authorize, query), "", "", "")
 	refused := ""
 	switch {
 	case err != nil:
